@@ -1,0 +1,3 @@
+#pragma once
+#include "src/core/pch.hpp"
+#include "storage/store.hpp"

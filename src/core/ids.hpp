@@ -1,0 +1,46 @@
+// Names and minted ids, parsed once at the edge.
+//
+// A name is [A-Za-z0-9][A-Za-z0-9._~:-]{0,127}. A minted id is a prefix and the 32 hex digits of a UUIDv7 (RFC 9562). A minted
+// message id carries its journal position in the 40 bits of the UUID before the last 34 random ones, so that
+// finding the message needs no index.
+#pragma once
+
+#include <cstdint>
+#include <holdfast/error.hpp>
+#include <holdfast/types.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "src/core/random.hpp"
+
+namespace holdfast {
+
+[[nodiscard]] bool valid_name(std::string_view text) noexcept;
+
+// Who an object is, below its class: the project it belongs to and its name there.
+struct SessionId {
+  std::string project;
+  std::string name;
+  bool operator==(const SessionId&) const = default;
+  auto operator<=>(const SessionId&) const = default;
+
+  // `what` names the field in the error. Errors: invalid_name.
+  [[nodiscard]] static Result<SessionId> parse(std::string project, std::string name);
+};
+
+inline constexpr std::string_view kDefaultProject = "default";
+
+[[nodiscard]] std::string mint_id(std::string_view prefix, Time now, Random& random);
+[[nodiscard]] std::string mint_message_id(Time now, std::uint64_t position, Random& random);
+// The position in a minted message id; nothing when `id` is not of that form.
+[[nodiscard]] std::optional<std::uint64_t> position_in(std::string_view id) noexcept;
+
+}  // namespace holdfast
+
+template <>
+struct std::hash<holdfast::SessionId> {
+  std::size_t operator()(const holdfast::SessionId& id) const noexcept {
+    return std::hash<std::string>{}(id.name) * 31 + std::hash<std::string>{}(id.project);
+  }
+};

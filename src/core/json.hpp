@@ -1,0 +1,73 @@
+// JSON in: strict parsing (simdjson's DOM) and the canonical form (RFC 8785). JSON out: append_string and friends.
+//
+// A body is refused for trailing garbage, a duplicate key, depth over the limit, invalid UTF-8, and a number that a
+// double cannot hold; nothing is silently ignored.
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <holdfast/error.hpp>
+#include <holdfast/types.hpp>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace holdfast::json {
+
+using Element = simdjson::dom::element;
+using Object = simdjson::dom::object;
+using Array = simdjson::dom::array;
+
+// Owns a parser and its buffers; reuse one a thread. A parsed Element lives until the next parse.
+class Parser {
+ public:
+  // Errors: invalid_body, with a pointer where there is one.
+  [[nodiscard]] Result<Element> parse(std::string_view text, std::uint64_t depth_max = 64);
+
+ private:
+  simdjson::dom::parser parser_;
+  std::string padded_;
+};
+
+// RFC 8785 (JCS): members sorted by UTF-16 code units, ECMAScript numbers, minimal escapes.
+[[nodiscard]] std::string canonical(Element element);
+void append_canonical(std::string& out, Element element);
+// Parses and canonicalises; for text that the engine itself has already checked.
+[[nodiscard]] Result<std::string> canonical_text(std::string_view text);
+
+// RFC 7396 on texts of valid JSON: the merged document in canonical form.
+[[nodiscard]] Result<std::string> merge_patch(std::string_view target, std::string_view patch);
+
+void append_string(std::string& out, std::string_view utf8);  // with quotes and escapes
+void append_number(std::string& out, std::uint64_t value);
+void append_time(std::string& out, Time at);                  // "2026-01-02T03:04:05.678Z", with quotes
+[[nodiscard]] std::string quote(std::string_view utf8);
+
+// Writes one object or array, with the commas in the right places.
+//     ObjectWriter o(out); o.text("a", "b").number("n", 1).raw("m", json); o.end();
+class ObjectWriter {
+ public:
+  explicit ObjectWriter(std::string& out) : out_(out) { out_ += '{'; }
+  ObjectWriter& key(std::string_view name);
+  ObjectWriter& text(std::string_view name, std::string_view value);
+  ObjectWriter& text_if(std::string_view name, std::string_view value);  // left out when empty
+  ObjectWriter& number(std::string_view name, std::uint64_t value);
+  ObjectWriter& boolean(std::string_view name, bool value);
+  ObjectWriter& time(std::string_view name, Time at);
+  ObjectWriter& time_if(std::string_view name, Time at);                 // left out when 0
+  ObjectWriter& raw(std::string_view name, std::string_view json);
+  ObjectWriter& raw_if(std::string_view name, std::string_view json);    // left out when empty
+  ObjectWriter& null(std::string_view name);
+  void end() { out_ += '}'; }
+
+ private:
+  std::string& out_;
+  bool first_ = true;
+};
+
+// RFC 3339 with any offset and up to nanoseconds -> ms. Nothing when it is not of that form.
+[[nodiscard]] std::optional<Time> parse_time(std::string_view text) noexcept;
+[[nodiscard]] std::string format_time(Time at);
+
+}  // namespace holdfast::json

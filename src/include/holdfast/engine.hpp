@@ -1,0 +1,162 @@
+// The engine: durable sessions inside your own program.
+//
+//     auto engine = holdfast::Engine::open({.data = "data"});
+//     auto admitted = (*engine)->admit("chat-1", holdfast::AdmitRequest::prompt("hello"));
+//
+// Whatever HTTP can do, this class can do; the HTTP front is a client of it. Each session is one single-threaded
+// actor. A call runs the session's turn of work on the calling thread when the session is free, and otherwise on
+// the thread that has it; the answer comes when the write it stands on is durable.
+//
+// Every call has two forms. The blocking one returns the answer; never call it from a completion. The `_async` one
+// takes a completion, which runs exactly once, on an engine thread or before the call returns; it must not block.
+//
+// Thread-safety: every member may be called from any thread, until the destructor begins.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <holdfast/error.hpp>
+#include <holdfast/options.hpp>
+#include <holdfast/types.hpp>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace holdfast {
+
+template <class T>
+using Done = std::function<void(Result<T>)>;
+
+struct Nothing {};
+
+enum class Health : std::uint8_t { recovering, ready, draining, broken };
+
+// Counters since start and gauges of now.
+struct EngineStats {
+  std::uint64_t admitted = 0;
+  std::uint64_t replayed = 0;
+  std::uint64_t commits = 0;         // write sets made durable
+  std::uint64_t syncs = 0;           // batches made durable; commits / syncs is the group size
+  std::uint64_t sync_micros = 0;     // total time in those
+  std::uint64_t deliveries = 0;
+  std::uint64_t completed = 0;
+  std::uint64_t activations = 0;
+  std::uint64_t evictions = 0;
+  std::uint64_t live_objects = 0;
+  std::uint64_t in_flight = 0;       // commands with a permit
+  std::uint64_t waiting_claims = 0;
+  std::uint64_t ready_sessions = 0;  // in the window held in memory
+};
+
+// A running subscription; destroying it ends it. After the destructor returned, no callback runs.
+class Subscription {
+ public:
+  virtual ~Subscription() = default;
+};
+
+class Engine {
+ public:
+  // Opens or creates the store in `options.data` and recovers. Errors: `internal` with a `detail` that says what
+  // the store refused and what to do (lock held, corruption, newer format); see `OpenError`.
+  [[nodiscard]] static Result<std::unique_ptr<Engine>> open(Options options);
+
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // ---- sessions ----
+  void create_async(SessionSpec, Done<Session>);  // mints a ses_ id
+  void put_async(std::string session, SessionSpec, Precondition, Done<PutResult>);
+  void get_async(std::string session, Done<Session>);
+  void patch_async(std::string session, Json merge_patch, Precondition, Done<Session>);  // RFC 7396
+  void remove_async(std::string session, Done<Nothing>);
+  void list_async(SessionQuery, Done<Page<Session>>);
+  void fork_async(std::string session, ForkRequest, Done<Session>);
+  void export_async(std::string session, Done<std::string>);  // NDJSON, without secrets
+  void import_async(std::string ndjson, std::string name, Done<Session>);  // empty name: the one in the file
+
+  // ---- messages ----
+  // Errors: conflict, session_busy, queue_full, idempotency_mismatch, gone, precondition_failed, commit_unknown, ...
+  void admit_async(std::string session, AdmitRequest, Precondition, Done<Admitted>);
+  void admit_batch_async(std::string session, std::vector<AdmitRequest>, Precondition, Done<std::vector<Admitted>>);
+  void message_async(std::string session, std::string message, Done<Message>);
+  void messages_async(std::string session, MessageQuery, Done<Page<Message>>);
+  void receipt_async(std::string session, std::string message, Done<Receipt>);
+  void edit_async(std::string session, std::string message, MessageEdit, Precondition, Done<Message>);
+  void cancel_async(std::string session, std::string message, Done<Message>);
+  void queue_async(std::string session, QueueCommand, Precondition, Done<Session>);
+
+  // ---- events ----
+  void events_async(std::string session, EventQuery, Done<EventPage>);
+  // Calls `wake` (cheap, any thread, never concurrently with itself) whenever events of `session` became durable.
+  // Read them with events_async. This is what SSE, WebSocket and the waits are made of: a slow reader costs nothing.
+  [[nodiscard]] std::unique_ptr<Subscription> watch(std::string session, std::function<void()> wake);
+  // Calls `on_event` for each event after `after`, each exactly once and in order, from one thread at a time.
+  [[nodiscard]] std::unique_ptr<Subscription> subscribe(std::string session, std::uint64_t after,
+                                                        std::function<void(const Event&)> on_event);
+
+  // ---- waits: answer when the condition holds, or with the document as it is after wait_ms ----
+  void wait_session_async(std::string session, std::uint64_t min_seq, std::int64_t wait_ms, Done<Session>);
+  void wait_message_async(std::string session, std::string message, std::int64_t wait_ms, Done<Message>);
+
+  // ---- the pull path ----
+  // Waits up to wait_ms for at least one delivery; an empty answer means that the time ran out.
+  void claim_async(ClaimRequest, Done<std::vector<Delivery>>);
+  void accept_async(LeaseRef, Done<Nothing>);
+  void heartbeat_async(LeaseRef, Done<Heartbeat>);
+  void append_events_async(LeaseRef, std::vector<RuntimeEvent>, Done<std::uint64_t>);  // id of the last one
+  void complete_async(LeaseRef, Completion, Done<Nothing>);
+  void fail_async(LeaseRef, FailReport, Done<Nothing>);
+  void release_async(LeaseRef, Done<Nothing>);
+
+  // ---- the blocking forms ----
+  Result<Session> create(SessionSpec spec = {});
+  Result<PutResult> put(std::string session, SessionSpec spec, Precondition = {});
+  Result<Session> get(std::string session);
+  Result<Session> patch(std::string session, Json merge_patch, Precondition = {});
+  Result<Nothing> remove(std::string session);
+  Result<Page<Session>> list(SessionQuery query = {});
+  Result<Session> fork(std::string session, ForkRequest = {});
+  Result<std::string> export_session(std::string session);
+  Result<Session> import_session(std::string ndjson, std::string name = {});
+  Result<Admitted> admit(std::string session, AdmitRequest, Precondition = {});
+  Result<std::vector<Admitted>> admit_batch(std::string session, std::vector<AdmitRequest>, Precondition = {});
+  Result<Message> message(std::string session, std::string message);
+  Result<Page<Message>> messages(std::string session, MessageQuery query = {});
+  Result<Receipt> receipt(std::string session, std::string message);
+  Result<Message> edit(std::string session, std::string message, MessageEdit, Precondition = {});
+  Result<Message> cancel(std::string session, std::string message);
+  Result<Session> queue(std::string session, QueueCommand, Precondition = {});
+  Result<EventPage> events(std::string session, EventQuery query = {});
+  Result<Session> wait_session(std::string session, std::uint64_t min_seq, std::int64_t wait_ms);
+  Result<Message> wait_message(std::string session, std::string message, std::int64_t wait_ms);
+  Result<std::vector<Delivery>> claim(ClaimRequest request = {});
+  Result<Nothing> accept(LeaseRef);
+  Result<Heartbeat> heartbeat(LeaseRef);
+  Result<std::uint64_t> append_events(LeaseRef, std::vector<RuntimeEvent>);
+  Result<Nothing> complete(LeaseRef, Completion = {});
+  Result<Nothing> fail(LeaseRef, FailReport);
+  Result<Nothing> release(LeaseRef);
+
+  // ---- the whole ----
+  [[nodiscard]] const Limits& limits() const noexcept;
+  [[nodiscard]] Health health() const noexcept;
+  [[nodiscard]] EngineStats stats() const;
+  [[nodiscard]] ReceiptKey receipt_key() const;
+  [[nodiscard]] std::string store_id() const;
+  // `hook` runs after each durable batch, when all its completions ran: a front flushes its answers once there.
+  void on_batch_end(std::function<void()> hook);
+  // `hook` runs once when the store latched broken (a sync failed): from then on every write is commit_unknown.
+  void on_broken(std::function<void(const Error&)> hook);
+  // Stops taking commands (shutting_down), ends waits and claims, syncs, and marks a clean shutdown. Idempotent.
+  void close();
+
+ private:
+  class Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace holdfast

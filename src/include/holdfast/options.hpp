@@ -1,0 +1,85 @@
+// What a host or the command line can set. Every limit has its unit in its name, a default that is safe, and a row
+// in GET /v1/limits.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace holdfast {
+
+enum class Durability : std::uint8_t {
+  synced,    // an answer means fsync returned
+  buffered,  // an answer means the operating system has it: survives kill -9, not a power cut
+};
+
+struct Limits {
+  // http
+  std::uint64_t body_bytes_max = 1 << 20;
+  std::uint64_t header_bytes_max = 16 << 10;
+  std::uint64_t header_timeout_ms = 10'000;
+  std::uint64_t body_timeout_ms = 30'000;
+  std::uint64_t write_timeout_ms = 30'000;
+  std::uint64_t keep_alive_timeout_ms = 60'000;
+  std::uint64_t connections_max = 16'384;
+  std::uint64_t event_heartbeat_ms = 15'000;
+  std::uint64_t stream_buffer_bytes_max = 1 << 20;  // unsent bytes at which a slow event reader is disconnected
+  std::uint64_t ticket_ttl_ms = 60'000;
+  std::uint64_t json_depth_max = 64;
+  // documents
+  std::uint64_t metadata_bytes_max = 64 << 10;
+  std::uint64_t content_bytes_max = 256 << 10;
+  std::uint64_t attachments_max = 64;
+  std::uint64_t labels_max = 64;
+  // sessions
+  std::uint64_t queue_capacity = 1'000;  // of a session that names none
+  std::uint64_t queue_capacity_max = std::uint64_t{1} << 31;
+  std::uint64_t batch_messages_max = 100;
+  std::uint64_t batch_events_max = 64;
+  std::uint64_t list_items_max = 1'000;
+  std::uint64_t reorder_messages_max = 1'000;
+  std::uint64_t import_bytes_max = 64 << 20;
+  std::uint64_t events_retain_count = 0;  // events kept a session; 0: all
+  std::uint64_t events_retain_ms = 0;     // 0: for ever
+  // drain
+  std::uint64_t claim_wait_ms_max = 60'000;
+  std::uint64_t claim_deliveries_max = 100;
+  std::uint64_t lease_ms_min = 1'000;
+  std::uint64_t lease_ms_max = 3'600'000;
+  std::uint64_t wait_ms_max = 60'000;
+  std::vector<std::uint64_t> retry_default_ms{2'000, 10'000, 60'000};
+  std::vector<std::uint64_t> retry_rate_limited_ms{15'000, 45'000};
+  std::vector<std::uint64_t> retry_unreachable_ms{5'000, 5'000, 5'000, 5'000, 5'000, 5'000,
+                                                  5'000, 5'000, 5'000, 5'000, 5'000, 5'000};
+  // engine
+  std::uint64_t live_objects_max = 100'000;
+  std::uint64_t idle_evict_ms = 60'000;
+  std::uint64_t in_flight_max = 65'536;
+  std::uint64_t in_flight_bytes_max = 256 << 20;
+  std::uint64_t commit_batch_bytes_max = 8 << 20;
+  std::uint64_t queue_window_messages = 256;  // queued messages of a live session held in memory
+};
+
+// Calls `row(name, value)` for every scalar limit, in the order above.
+void for_each_limit(const Limits& limits, const std::function<void(std::string_view, std::uint64_t)>& row);
+
+enum class LogLevel : std::uint8_t { debug, info, warn, error, off };
+enum class LogFormat : std::uint8_t { text, json };
+
+struct Options {
+  std::filesystem::path data = "data";
+  Durability durability = Durability::synced;
+  std::filesystem::path master_key_file;  // 32 bytes that seal the vault; empty: data/master.key, created 0600
+  Limits limits;
+  LogLevel log_level = LogLevel::warn;
+  LogFormat log_format = LogFormat::text;
+  unsigned worker_threads = 1;  // for the drain and for work that has no calling thread
+};
+
+// Why Engine::open refused, as far as a caller reacts differently to it.
+enum class OpenFault : std::uint8_t { configuration, store };
+
+}  // namespace holdfast

@@ -1,0 +1,94 @@
+// CommitPipeline: one writer for all write sets (group commit).
+//
+// Operation: submit() appends a write set straight into the open batch and numbers it; numbers are dense from 1.
+// The writer thread swaps the open batch for an empty one, makes it durable with one sync, publishes the last
+// number in it, and runs the completions in the order of their numbers. What arrives meanwhile shares the next sync.
+//
+// The output gate is built on it: an answer that stands on commit n is handed in as n's completion, or with
+// after(n) when it only reads what n wrote.
+//
+// Bounds: the caller takes a permit (count and bytes) before it submits, see Permits; the pipeline itself only waits
+// to swap when a batch is full. Failure: when the store cannot write, the pipeline latches: that batch and all later
+// ones complete with commit_unknown (or insufficient_storage), and on_broken runs once.
+//
+// Thread-safety: submit, after and durable from any thread. Completions run on the writer thread; they must not block.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <holdfast/error.hpp>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "storage/store.hpp"
+
+namespace holdfast {
+
+class CommitPipeline {
+ public:
+  using Completion = std::function<void(const Result<void>&)>;
+
+  struct Stats {
+    std::uint64_t commits = 0;
+    std::uint64_t syncs = 0;
+    std::uint64_t sync_micros = 0;
+  };
+
+  CommitPipeline(Store& store, Durability durability, std::uint64_t batch_bytes_max);
+  ~CommitPipeline();  // stop()
+  CommitPipeline(const CommitPipeline&) = delete;
+  CommitPipeline& operator=(const CommitPipeline&) = delete;
+
+  // The commit number. `writes` may be discarded after the call.
+  std::uint64_t submit(const WriteSet& writes, Completion done);
+  // Runs `done` when `commit` is durable (at once, on this thread, when it already is) or the pipeline broke.
+  void after(std::uint64_t commit, Completion done);
+  [[nodiscard]] std::uint64_t durable() const noexcept { return durable_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool broken() const noexcept { return broken_.load(std::memory_order_acquire); }
+  [[nodiscard]] Stats stats() const noexcept;
+
+  // Before start(): hooks, which run on the writer thread.
+  void on_batch_end(std::function<void()> hook);
+  void on_broken(std::function<void(const Error&)> hook);
+
+  void start();  // the writer thread; a simulation calls commit_once() instead
+  void stop();   // commits what is open, then ends the thread. Idempotent.
+  // Makes the open batch durable and runs its completions. False when there was nothing to do.
+  bool commit_once();
+
+ private:
+  struct Pending {
+    std::uint64_t commit;
+    Completion done;
+  };
+  void run();
+  void finish(std::vector<Pending>& pending, const Result<void>& outcome);
+
+  Store& store_;
+  const Durability durability_;
+  const std::uint64_t batch_bytes_max_;
+  std::unique_ptr<Batch> open_;     // guarded by mutex_
+  std::unique_ptr<Batch> writing_;  // the writer's
+  std::vector<Pending> pending_;    // guarded by mutex_; belongs to open_
+  std::vector<Pending> completing_;  // the writer's
+  std::uint64_t last_ = 0;          // guarded by mutex_
+  bool stopping_ = false;           // guarded by mutex_
+  bool writer_waits_ = false;       // guarded by mutex_
+  Result<void> outcome_;            // guarded by mutex_; an error once broken
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable room_;
+  std::atomic<std::uint64_t> durable_{0};
+  std::atomic<bool> broken_{false};
+  std::atomic<std::uint64_t> commits_{0}, syncs_{0}, sync_micros_{0};
+  std::vector<std::function<void()>> batch_end_;
+  std::function<void(const Error&)> broken_hook_;
+  std::thread thread_;
+};
+
+}  // namespace holdfast

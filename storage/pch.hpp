@@ -1,0 +1,3 @@
+#pragma once
+#include "src/core/pch.hpp"
+#include <rocksdb/db.h>
