@@ -1,5 +1,6 @@
 // Codec: how values are written. Varints (LEB128), length-prefixed bytes, a format byte first in every value.
-// What an Encoder wrote, a Decoder verifies: it never reads past the end, and done() is true only when every byte was read.
+// What an Encoder wrote, a Decoder verifies: it never reads past the end, and done() is true only when every byte was
+// read.
 #pragma once
 
 #include <cstdint>

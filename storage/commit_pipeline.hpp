@@ -5,13 +5,14 @@
 // number in it, and runs the completions in the order of their numbers. What arrives meanwhile shares the next sync.
 //
 // The output gate is built on it: an answer that stands on commit n is handed in as n's completion, or with
-// after(n) when it only reads what n wrote.
+// after(n) when it only reads what n wrote. An after(n) runs when n's own completion has run.
 //
 // Bounds: the caller takes a permit (count and bytes) before it submits, see Permits; the pipeline itself only waits
 // to swap when a batch is full. Failure: when the store cannot write, the pipeline latches: that batch and all later
 // ones complete with commit_unknown (or insufficient_storage), and on_broken runs once.
 //
-// Thread-safety: submit, after and durable from any thread. Completions run on the writer thread; they must not block.
+// Thread-safety: submit, after and durable from any thread. Completions run on the writer thread, without a lock, so
+// they may submit; they must neither block nor throw. start and stop from one thread, which is not the writer.
 #pragma once
 
 #include <atomic>
@@ -46,15 +47,16 @@ class CommitPipeline {
 
   // The commit number. `writes` may be discarded after the call.
   std::uint64_t submit(const WriteSet& writes, Completion done);
-  // Runs `done` when `commit` is durable (at once, on this thread, when it already is) or the pipeline broke.
+  // Runs `done` when `commit` is durable (at once, on this thread, when its completions have run already) or the
+  // pipeline broke.
   void after(std::uint64_t commit, Completion done);
   [[nodiscard]] std::uint64_t durable() const noexcept { return durable_.load(std::memory_order_acquire); }
   [[nodiscard]] bool broken() const noexcept { return broken_.load(std::memory_order_acquire); }
   [[nodiscard]] Stats stats() const noexcept;
 
   // Before start(): hooks, which run on the writer thread.
-  void on_batch_end(std::function<void()> hook);
-  void on_broken(std::function<void(const Error&)> hook);
+  void on_batch_end(std::function<void()> hook);           // after the completions of each batch
+  void on_broken(std::function<void(const Error&)> hook);  // after the completions of the batch that failed
 
   void start();  // the writer thread; a simulation calls commit_once() instead
   void stop();   // commits what is open, then ends the thread. Idempotent.
@@ -67,23 +69,33 @@ class CommitPipeline {
     Completion done;
   };
   void run();
-  void finish(std::vector<Pending>& pending, const Result<void>& outcome);
+  [[nodiscard]] Result<void> take_open();
+  [[nodiscard]] Result<void> write_taken();
+  void latch(const Error& error);
+  void complete(const Result<void>& outcome);
+  void wait_for_room(std::unique_lock<std::mutex>& lock);
+  void wake_writer(std::unique_lock<std::mutex>& lock);
 
   Store& store_;
   const Durability durability_;
   const std::uint64_t batch_bytes_max_;
-  std::unique_ptr<Batch> open_;     // guarded by mutex_
-  std::unique_ptr<Batch> writing_;  // the writer's
-  std::vector<Pending> pending_;    // guarded by mutex_; belongs to open_
+  std::unique_ptr<Batch> open_;      // guarded by mutex_
+  std::unique_ptr<Batch> writing_;   // the writer's
+  std::vector<Pending> pending_;     // guarded by mutex_; belongs to open_
   std::vector<Pending> completing_;  // the writer's
-  std::uint64_t last_ = 0;          // guarded by mutex_
-  bool stopping_ = false;           // guarded by mutex_
-  bool writer_waits_ = false;       // guarded by mutex_
-  Result<void> outcome_;            // guarded by mutex_; an error once broken
+  std::vector<Pending> late_;        // guarded by mutex_; after() of commits that the writer holds right now
+  std::uint64_t last_ = 0;           // guarded by mutex_
+  std::uint64_t taken_ = 0;          // guarded by mutex_; the last commit that the writer holds, 0: none
+  std::size_t room_waiters_ = 0;     // guarded by mutex_
+  bool stopping_ = false;            // guarded by mutex_
+  bool writer_waits_ = false;        // guarded by mutex_
+  std::thread::id writer_;           // guarded by mutex_; of no thread unless the writer runs
+  Result<void> outcome_;             // guarded by mutex_; an error once broken
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable room_;
   std::atomic<std::uint64_t> durable_{0};
+  std::atomic<std::uint64_t> completed_{0};  // durable, and all completions up to here have run
   std::atomic<bool> broken_{false};
   std::atomic<std::uint64_t> commits_{0}, syncs_{0}, sync_micros_{0};
   std::vector<std::function<void()>> batch_end_;

@@ -33,11 +33,11 @@ namespace holdfast::keys {
 [[nodiscard]] std::string message_id(const SessionId& id, std::string_view message);
 [[nodiscard]] std::string event(const SessionId& id, std::uint64_t position);
 
-[[nodiscard]] Range all_of(const SessionId& id);                                      // every key with its prefix
+[[nodiscard]] Range all_of(const SessionId& id);                                         // every key with its prefix
 [[nodiscard]] Range markers(const SessionId& id, std::uint64_t from, std::uint64_t to);  // [from, to)
 [[nodiscard]] Range deliveries(const SessionId& id, std::uint64_t from, std::uint64_t to);
 [[nodiscard]] Range events(const SessionId& id, std::uint64_t from, std::uint64_t to);
-[[nodiscard]] std::uint64_t position_of(std::string_view key) noexcept;               // the last 8 bytes
+[[nodiscard]] std::uint64_t position_of(std::string_view key) noexcept;  // the last 8 bytes
 
 struct Ready {
   std::string project;

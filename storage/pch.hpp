@@ -1,3 +1,3 @@
 #pragma once
-#include "src/core/pch.hpp"
 #include <rocksdb/db.h>
+#include "src/core/pch.hpp"

@@ -12,8 +12,7 @@ namespace holdfast {
 class RocksStore final : public Store {
  public:
   // Errors: internal, with what to do next (lock held, corruption, unknown column family).
-  [[nodiscard]] static Result<std::unique_ptr<RocksStore>> open(const std::filesystem::path& directory,
-                                                                Logger& logger);
+  [[nodiscard]] static Result<std::unique_ptr<RocksStore>> open(const std::filesystem::path& directory, Logger& logger);
   ~RocksStore() override;
 
   [[nodiscard]] Result<std::optional<std::string>> get(Family family, std::string_view key) const override;

@@ -1,8 +1,8 @@
 // Names and minted ids, parsed once at the edge.
 //
-// A name is [A-Za-z0-9][A-Za-z0-9._~:-]{0,127}. A minted id is a prefix and the 32 hex digits of a UUIDv7 (RFC 9562). A minted
-// message id carries its journal position in the 40 bits of the UUID before the last 34 random ones, so that
-// finding the message needs no index.
+// A name is [A-Za-z0-9][A-Za-z0-9._~:-]{0,127}. A minted id is a prefix and the 32 hex digits of a UUIDv7 (RFC 9562).
+// A minted message id carries its journal position, so that finding the message needs no index: of the UUID's 74
+// free bits, the 12 after the version and the last 22 are random, the 40 between are the position.
 #pragma once
 
 #include <cstdint>

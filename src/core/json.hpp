@@ -27,7 +27,6 @@ class Parser {
 
  private:
   simdjson::dom::parser parser_;
-  std::string padded_;
 };
 
 // RFC 8785 (JCS): members sorted by UTF-16 code units, ECMAScript numbers, minimal escapes.

@@ -153,8 +153,9 @@ class Engine {
   // Stops taking commands (shutting_down), ends waits and claims, syncs, and marks a clean shutdown. Idempotent.
   void close();
 
+  class Impl;  // not part of the API
+
  private:
-  class Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

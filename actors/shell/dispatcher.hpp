@@ -1,0 +1,79 @@
+// Dispatcher: the actor that brings claims and ready sessions together.
+//
+// A claim takes the best ready sessions that fit it, asks each for its turn, and answers with the deliveries once
+// they are durable. When nothing is ready it waits, first come first served; a session that becomes ready wakes exactly
+// one waiting claim. A waiting claim costs memory, not a thread.
+#pragma once
+
+#include <caf/all.hpp>
+#include <functional>
+#include <list>
+#include <memory>
+#include <variant>
+
+#include "actors/shell/ready_window.hpp"
+#include "actors/shell/services.hpp"
+#include "actors/shell/timers.hpp"
+
+namespace holdfast::shell {
+
+struct PendingClaim {
+  std::string project;
+  ClaimRequest request;
+  Time deadline = 0;
+  std::function<void(Result<std::vector<Delivery>>)> done;
+  std::vector<Delivery> deliveries;
+  std::size_t asked = 0;   // sessions that have not answered yet
+  std::size_t probed = 0;  // of request.sessions, asked although memory does not know them as ready
+};
+using PendingClaimPtr = std::shared_ptr<PendingClaim>;
+
+struct ClaimMade { PendingClaimPtr claim; };
+struct TurnOffered { PendingClaimPtr claim; std::optional<Delivery> delivery; };
+struct SessionReady { ReadySession ready; };
+struct SessionUnready { SessionId session; };
+struct ClaimsDue {};   // some waiting claim's time is over
+struct DrainStopped {};  // answer all that wait
+using DispatcherNews =
+    std::shared_ptr<std::variant<ClaimMade, TurnOffered, SessionReady, SessionUnready, ClaimsDue, DrainStopped>>;
+
+struct DispatcherStats {
+  std::atomic<std::uint64_t> waiting{0};
+  std::atomic<std::uint64_t> ready{0};
+};
+
+class Dispatcher final : public caf::event_based_actor {
+ public:
+  Dispatcher(caf::actor_config& config, Services& services, Timers& timers, DispatcherStats& stats);
+
+ protected:
+  caf::behavior make_behavior() override;
+
+ private:
+  void on(ClaimMade& news);
+  void on(TurnOffered& news);
+  void on(SessionReady& news);
+  void on(SessionUnready& news);
+  void on(ClaimsDue& news);
+  void on(DrainStopped& news);
+
+  void serve(const PendingClaimPtr& claim);
+  void ask(const SessionId& session, const PendingClaimPtr& claim);
+  [[nodiscard]] std::optional<SessionId> next_for(PendingClaim& claim);
+  void wait(const PendingClaimPtr& claim);
+  void answer(PendingClaim& claim);
+
+  Services& services_;
+  Timers& timers_;
+  DispatcherStats& stats_;
+  ReadyWindow window_;
+  std::list<PendingClaimPtr> waiting_;
+  bool stopped_ = false;
+};
+
+// Sends news to the dispatcher from any thread.
+void tell(const caf::actor& dispatcher, DispatcherNews news, caf::execution_unit* on);
+
+}  // namespace holdfast::shell
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(holdfast::shell::DispatcherNews)

@@ -1,0 +1,72 @@
+// Envelope: one command on its way to an actor, and its answer on the way back.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "actors/session/commands.hpp"
+
+namespace holdfast::shell {
+
+// Bounds what is in flight. A permit is taken at the door and given back when the answer has left.
+class Permits {
+ public:
+  Permits(std::uint64_t count_max, std::uint64_t bytes_max) : count_max_(count_max), bytes_max_(bytes_max) {}
+
+  class Permit {
+   public:
+    Permit() = default;
+    Permit(Permits* from, std::uint64_t bytes) noexcept : from_(from), bytes_(bytes) {}
+    Permit(Permit&& other) noexcept : from_(std::exchange(other.from_, nullptr)), bytes_(other.bytes_) {}
+    Permit& operator=(Permit&& other) noexcept {
+      release();
+      from_ = std::exchange(other.from_, nullptr);
+      bytes_ = other.bytes_;
+      return *this;
+    }
+    ~Permit() { release(); }
+    explicit operator bool() const noexcept { return from_ != nullptr; }
+
+   private:
+    void release() noexcept {
+      if (from_ == nullptr) return;
+      from_->count_.fetch_sub(1, std::memory_order_relaxed);
+      from_->bytes_.fetch_sub(bytes_, std::memory_order_relaxed);
+      from_ = nullptr;
+    }
+    Permits* from_ = nullptr;
+    std::uint64_t bytes_ = 0;
+  };
+
+  // An empty permit when it would pass a bound; a single command may always pass the bytes when nothing else is in flight.
+  [[nodiscard]] Permit take(std::uint64_t bytes) noexcept {
+    const auto count = count_.fetch_add(1, std::memory_order_relaxed);
+    const auto before = bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    if (count < count_max_ && (before + bytes <= bytes_max_ || count == 0)) return {this, bytes};
+    count_.fetch_sub(1, std::memory_order_relaxed);
+    bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    return {};
+  }
+  [[nodiscard]] std::uint64_t in_flight() const noexcept { return count_.load(std::memory_order_relaxed); }
+
+ private:
+  const std::uint64_t count_max_;
+  const std::uint64_t bytes_max_;
+  std::atomic<std::uint64_t> count_{0};
+  std::atomic<std::uint64_t> bytes_{0};
+};
+
+struct Envelope {
+  enum class Kind : std::uint8_t {
+    command,
+    idle,  // nobody asked for a while: leave if nothing came meanwhile
+  } kind = Kind::command;
+  session::Command command;
+  std::function<void(Result<session::Reply>)> done;  // exactly once; may be empty for idle and alarms
+  Permits::Permit permit;
+};
+using EnvelopePtr = std::shared_ptr<Envelope>;
+
+}  // namespace holdfast::shell

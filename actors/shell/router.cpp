@@ -1,0 +1,107 @@
+#include "actors/shell/router.hpp"
+
+#include <vector>
+
+#include "actors/shell/lane.hpp"
+#include "actors/shell/session_actor.hpp"
+
+namespace holdfast::shell {
+
+Router::Router(caf::actor_system& system, Services& services, Execution execution)
+    : system_(system), services_(services), execution_(execution), engine_(services.engine) {}
+
+Router::~Router() { clear(); }
+
+Router::Entry& Router::entry_of(Shard& shard, const SessionId& session, std::vector<caf::actor>& crowded) {
+  if (const auto found = shard.live.find(session); found != shard.live.end()) {
+    shard.ages.splice(shard.ages.end(), shard.ages, found->second.age);
+    return found->second;
+  }
+  // A full house asks the two longest unused of the shard to leave for each one that comes.
+  if (live_.load(std::memory_order_relaxed) >= services_.limits.live_objects_max) {
+    auto age = shard.ages.begin();
+    for (int n = 0; n < 2 && age != shard.ages.end(); ++n, ++age) {
+      auto& idle = shard.live.at(*age);
+      ++idle.sent;
+      crowded.push_back(idle.actor);
+    }
+  }
+  live_.fetch_add(1, std::memory_order_relaxed);
+  shard.ages.push_back(session);
+  return shard.live
+      .emplace(session, Entry{system_.spawn<SessionActor, caf::hidden + caf::lazy_init>(services_, session), 0, 0,
+                              std::prev(shard.ages.end())})
+      .first->second;
+}
+
+void Router::mail(const caf::actor& actor, EnvelopePtr envelope, caf::execution_unit* on) {
+  auto* target = caf::actor_cast<caf::abstract_actor*>(actor);
+  target->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(envelope)), on);
+}
+
+void Router::send(const SessionId& session, EnvelopePtr envelope) {
+  const Time now = services_.clock.now();
+  std::vector<caf::actor> crowded;
+  caf::actor actor;
+  {
+    auto& shard = shard_of(session);
+    const std::lock_guard lock(shard.mutex);
+    auto& entry = entry_of(shard, session, crowded);
+    ++entry.sent;
+    entry.used = now;
+    actor = entry.actor;
+  }
+  auto* lane = execution_ == Execution::inline_lane ? Lane::current(system_, engine_) : nullptr;
+  for (const auto& idle : crowded) {
+    auto leave = std::make_shared<Envelope>();
+    leave->kind = Envelope::Kind::idle;
+    mail(idle, std::move(leave), lane);
+  }
+  mail(actor, std::move(envelope), lane);
+  if (lane != nullptr) lane->drain();
+}
+
+bool Router::leave(const SessionId& session, std::uint64_t handled) {
+  auto& shard = shard_of(session);
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.live.find(session);
+  if (found == shard.live.end() || found->second.sent != handled) return false;
+  shard.ages.erase(found->second.age);
+  shard.live.erase(found);
+  live_.fetch_sub(1, std::memory_order_relaxed);
+  return true;
+}
+
+void Router::sweep(Time now, Time idle_ms) {
+  auto* lane = execution_ == Execution::inline_lane ? Lane::current(system_, engine_) : nullptr;
+  for (auto& shard : shards_) {
+    std::vector<caf::actor> idle;
+    {
+      const std::lock_guard lock(shard.mutex);
+      for (const auto& session : shard.ages) {
+        auto& entry = shard.live.at(session);
+        if (entry.used + idle_ms > now) break;
+        ++entry.sent;
+        idle.push_back(entry.actor);
+      }
+    }
+    for (const auto& actor : idle) {
+      auto leave = std::make_shared<Envelope>();
+      leave->kind = Envelope::Kind::idle;
+      mail(actor, std::move(leave), lane);
+    }
+    if (lane != nullptr) lane->drain();
+  }
+}
+
+void Router::clear() {
+  for (auto& shard : shards_) {
+    std::unordered_map<SessionId, Entry> gone;
+    const std::lock_guard lock(shard.mutex);
+    gone.swap(shard.live);
+    shard.ages.clear();
+  }
+  live_.store(0, std::memory_order_relaxed);
+}
+
+}  // namespace holdfast::shell

@@ -1,0 +1,71 @@
+// Router: finds the live actor of a session or brings it to life, and lets it go again.
+//
+// Eviction has no race: every envelope is counted under the shard's lock when it is sent, and an actor may only leave
+// under the same lock, when it has handled as many as were sent and everything it wrote is durable. A message that
+// arrives during an eviction is either counted before, and the actor stays, or comes after, and a new actor starts
+// from the store.
+//
+// Bounds: live_objects_max, by letting the longest idle ones of a shard go when a new one comes; idle_evict_ms.
+// Thread-safety: all members from any thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <caf/actor.hpp>
+#include <caf/actor_system.hpp>
+#include <list>
+#include <mutex>
+#include <unordered_map>
+
+#include "actors/shell/envelope.hpp"
+#include "src/core/ids.hpp"
+#include "src/core/clock.hpp"
+
+namespace holdfast::shell {
+
+struct Services;
+
+class Router {
+ public:
+  enum class Execution : std::uint8_t {
+    inline_lane,  // on the calling thread when the session is free
+    scheduler,    // always on CAF's scheduler: a simulation steps it
+  };
+
+  Router(caf::actor_system& system, Services& services, Execution execution);
+  ~Router();
+
+  void send(const SessionId& session, EnvelopePtr envelope);
+  // Called by an actor that handled `handled` envelopes. True: it is forgotten and must quit.
+  [[nodiscard]] bool leave(const SessionId& session, std::uint64_t handled);
+  // Asks those idle for idle_ms to leave. Call now and then.
+  void sweep(Time now, Time idle_ms);
+  // Forgets all actors; nothing may be in flight.
+  void clear();
+  [[nodiscard]] std::uint64_t live() const noexcept { return live_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Entry {
+    caf::actor actor;
+    std::uint64_t sent = 0;
+    Time used = 0;
+    std::list<SessionId>::iterator age;
+  };
+  struct Shard {
+    std::mutex mutex;
+    std::unordered_map<SessionId, Entry> live;
+    std::list<SessionId> ages;  // the longest unused first
+  };
+  Shard& shard_of(const SessionId& session) { return shards_[std::hash<SessionId>{}(session) % shards_.size()]; }
+  [[nodiscard]] Entry& entry_of(Shard& shard, const SessionId& session, std::vector<caf::actor>& crowded);
+  void mail(const caf::actor& actor, EnvelopePtr envelope, caf::execution_unit* on);
+
+  caf::actor_system& system_;
+  Services& services_;
+  const Execution execution_;
+  const std::uint64_t engine_;
+  std::array<Shard, 16> shards_;
+  std::atomic<std::uint64_t> live_{0};
+};
+
+}  // namespace holdfast::shell

@@ -1,0 +1,46 @@
+// Services: what every session actor of one engine shares. Owned by the engine; outlives all actors.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "actors/session/kernel.hpp"
+#include "actors/shell/hub.hpp"
+#include "src/core/clock.hpp"
+#include "storage/commit_pipeline.hpp"
+
+namespace holdfast::shell {
+
+class Router;
+
+struct Counters {
+  std::atomic<std::uint64_t> admitted{0};
+  std::atomic<std::uint64_t> replayed{0};
+  std::atomic<std::uint64_t> deliveries{0};
+  std::atomic<std::uint64_t> completed{0};
+  std::atomic<std::uint64_t> activations{0};
+  std::atomic<std::uint64_t> evictions{0};
+};
+
+struct Services {
+  std::uint64_t engine = 0;  // process-wide number of the engine
+  Store& store;
+  CommitPipeline& pipeline;
+  Clock& clock;
+  Random& random;
+  const Limits& limits;
+  const Vault& vault;
+  const Signer& signer;
+  std::string store_id;
+  Durability durability;
+  Hub& hub;
+  Counters& counters;
+  Router* router = nullptr;
+  // The drain's ears. Called once the write set that says so is durable, on the thread that made it durable.
+  std::function<void(const SessionId&, const std::optional<session::ReadyMark>&, const Labels&)> on_ready;
+  std::function<void(const SessionId&, Time)> on_alarm;
+  std::function<void(const SessionId&)> on_shredded;
+};
+
+}  // namespace holdfast::shell

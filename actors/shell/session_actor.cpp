@@ -1,0 +1,107 @@
+#include "actors/shell/session_actor.hpp"
+
+#include "actors/shell/lane.hpp"
+#include "actors/shell/router.hpp"
+
+namespace holdfast::shell {
+namespace {
+
+void count(Counters& counters, const session::Effects& effects) {
+  constexpr auto kOrder = std::memory_order_relaxed;
+  if (effects.admitted != 0) counters.admitted.fetch_add(effects.admitted, kOrder);
+  if (effects.replayed != 0) counters.replayed.fetch_add(effects.replayed, kOrder);
+  if (effects.delivered != 0) counters.deliveries.fetch_add(effects.delivered, kOrder);
+  if (effects.completed != 0) counters.completed.fetch_add(effects.completed, kOrder);
+}
+
+// What leaves a session once its write set is durable.
+struct Departure {
+  EnvelopePtr envelope;
+  Result<session::Reply> reply;
+  session::Effects effects;
+  SessionId id;
+  Labels labels;
+
+  void leave(Services& services, const Result<void>& durable) {
+    if (!durable) {
+      if (envelope->done) envelope->done(tl::unexpected(durable.error()));
+      return;
+    }
+    count(services.counters, effects);
+    if (effects.events) services.hub.notify(id);
+    if (effects.ready_changed) services.on_ready(id, effects.ready, labels);
+    if (effects.alarm != 0) services.on_alarm(id, effects.alarm);
+    if (effects.shredded) services.on_shredded(id);
+    if (envelope->done) envelope->done(std::move(reply));
+  }
+};
+
+}  // namespace
+
+SessionActor::SessionActor(caf::actor_config& config, Services& services, SessionId id)
+    : caf::event_based_actor(config), services_(services), id_(std::move(id)), in_flight_(services.store) {}
+
+caf::behavior SessionActor::make_behavior() {
+  return {[this](const EnvelopePtr& envelope) {
+    ++handled_;
+    if (envelope->kind == Envelope::Kind::idle) leave_if_idle();
+    else handle(envelope);
+  }};
+}
+
+Result<void> SessionActor::activate() {
+  auto loaded = session::load(in_flight_, id_);
+  if (!loaded) return tl::unexpected(std::move(loaded.error()));
+  entity_ = std::make_unique<session::Entity>(std::move(*loaded));
+  services_.counters.activations.fetch_add(1, std::memory_order_relaxed);
+  return {};
+}
+
+void SessionActor::handle(const EnvelopePtr& envelope) {
+  in_flight_.prune(services_.pipeline.durable());
+  if (!entity_) {
+    if (auto ok = activate(); !ok) {
+      if (envelope->done) envelope->done(tl::unexpected(std::move(ok.error())));
+      return;
+    }
+  }
+  const session::Context context{id_,
+                                 services_.clock.now(),
+                                 services_.random,
+                                 services_.limits,
+                                 services_.vault,
+                                 services_.signer,
+                                 services_.store_id,
+                                 services_.durability,
+                                 in_flight_};
+  auto step = session::apply(*entity_, envelope->command, context);
+  if (step.reload) entity_.reset();
+  gate(envelope, std::move(step));
+}
+
+void SessionActor::gate(const EnvelopePtr& envelope, session::Step step) {
+  const bool writes = !step.writes.empty();
+  auto departure = std::make_shared<Departure>(
+      Departure{envelope, std::move(step.reply), step.effects, id_, {}});
+  if (step.effects.ready && entity_) departure->labels = entity_->document.labels;
+  auto leave = [departure = std::move(departure), &services = services_](const Result<void>& durable) {
+    const NoLane on_writer;
+    departure->leave(services, durable);
+  };
+  if (!writes) {
+    services_.pipeline.after(last_commit_, std::move(leave));
+    return;
+  }
+  last_commit_ = services_.pipeline.submit(step.writes, std::move(leave));
+  in_flight_.add(last_commit_, std::move(step.writes));
+}
+
+void SessionActor::leave_if_idle() {
+  const auto durable = services_.pipeline.durable();
+  in_flight_.prune(durable);
+  if (last_commit_ > durable || !services_.router->leave(id_, handled_)) return;
+  services_.counters.evictions.fetch_add(1, std::memory_order_relaxed);
+  quit();
+}
+
+}  // namespace holdfast::shell

@@ -1,0 +1,66 @@
+#include "actors/shell/timers.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace holdfast::shell {
+
+Timers::Id Timers::at(Time when, std::function<void()> call) {
+  const std::lock_guard lock(mutex_);
+  const Id id{when, ++next_};
+  timers_.emplace(id, std::move(call));
+  if (timers_.begin()->first == id) wake_.notify_one();
+  return id;
+}
+
+void Timers::cancel(const Id& id) {
+  const std::lock_guard lock(mutex_);
+  timers_.erase(id);
+}
+
+Time Timers::run_due() {
+  std::unique_lock lock(mutex_);
+  while (!timers_.empty() && timers_.begin()->first.first <= clock_.now()) {
+    auto call = std::move(timers_.begin()->second);
+    timers_.erase(timers_.begin());
+    lock.unlock();
+    call();
+    lock.lock();
+  }
+  return timers_.empty() ? 0 : timers_.begin()->first.first;
+}
+
+void Timers::start() {
+  const std::lock_guard lock(mutex_);
+  phase_ = Phase::running;
+  thread_ = std::thread([this] { run(); });
+}
+
+void Timers::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (phase_ != Phase::running) return;
+    phase_ = Phase::stopping;
+    wake_.notify_one();
+  }
+  thread_.join();
+  const std::lock_guard lock(mutex_);
+  phase_ = Phase::idle;
+  timers_.clear();
+}
+
+void Timers::run() {
+  // The clock may jump, so no wait is longer than this, whatever the next timer says.
+  constexpr Time kLookMs = 1'000;
+  for (;;) {
+    const Time next = run_due();
+    std::unique_lock lock(mutex_);
+    if (phase_ == Phase::stopping) return;
+    if (!timers_.empty() && timers_.begin()->first.first != next) continue;
+    const Time wait = next == 0 ? kLookMs : std::clamp<Time>(next - clock_.now(), 0, kLookMs);
+    if (wait > 0) wake_.wait_for(lock, std::chrono::milliseconds(wait));
+    if (phase_ == Phase::stopping) return;
+  }
+}
+
+}  // namespace holdfast::shell

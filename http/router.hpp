@@ -1,0 +1,60 @@
+// Router: method and path -> the route that answers, from one fixed table.
+//
+// A pattern is a path whose segments are literal or `{parameter}`. Among the patterns that fit a path the first one
+// with the method wins, so that a literal (`/v1/sessions/import`) is listed before a parameter and hides it only for
+// its own methods. HEAD is answered by GET. Immutable after construction; any thread. Segments stay percent-encoded.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "http/request.hpp"
+
+namespace holdfast::http {
+
+class Exchange;
+using Handler = void (*)(Exchange&);
+
+struct Route {
+  Verb method = Verb::get;
+  std::string_view pattern;  // static storage
+  Handler handler = nullptr;
+};
+
+inline constexpr std::size_t kPathParametersMax = 2;
+struct Match {
+  const Route* route = nullptr;
+  std::size_t index = 0;  // of the route in the table
+  std::array<std::string_view, kPathParametersMax> parameters;
+};
+struct NoPath {};
+struct NoMethod {
+  std::string allow;  // for the Allow field
+};
+
+class Router {
+ public:
+  explicit Router(std::span<const Route> routes);
+
+  [[nodiscard]] std::variant<Match, NoPath, NoMethod> match(Verb method, std::string_view path) const;
+  [[nodiscard]] std::span<const Route> routes() const noexcept { return routes_; }
+
+ private:
+  static constexpr std::size_t kSegmentsMax = 8;
+  struct Pattern {
+    std::size_t index = 0;
+    std::vector<std::string_view> segments;
+  };
+  using Segments = std::array<std::string_view, kSegmentsMax>;
+  [[nodiscard]] static bool fits(const Pattern& pattern, const Segments& segments, Match& match);
+
+  std::span<const Route> routes_;
+  std::array<std::vector<Pattern>, kSegmentsMax + 1> by_length_;
+};
+
+}  // namespace holdfast::http

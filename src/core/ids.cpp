@@ -1,0 +1,80 @@
+#include "src/core/ids.hpp"
+
+#include <array>
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view kHex = "0123456789abcdef";
+constexpr std::uint64_t kPositionBits = 40;
+constexpr std::uint64_t kLowRandomBits = 62 - kPositionBits;
+
+bool alphanumeric(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+void append_hex(std::string& out, std::uint64_t value) {
+  for (int shift = 60; shift >= 0; shift -= 4) out += kHex[(value >> shift) & 0xf];
+}
+
+// RFC 9562: 48 bits of ms, version 7, 12 bits, variant 10, 62 bits.
+std::string uuid7(std::string_view prefix, Time now, std::uint64_t twelve, std::uint64_t sixty_two) {
+  std::string id;
+  id.reserve(prefix.size() + 32);
+  id += prefix;
+  append_hex(id, (static_cast<std::uint64_t>(now) << 16) | 0x7000 | (twelve & 0xfff));
+  append_hex(id, (std::uint64_t{2} << 62) | (sixty_two & ((std::uint64_t{1} << 62) - 1)));
+  return id;
+}
+
+std::optional<std::uint64_t> parse_hex(std::string_view text) noexcept {
+  std::uint64_t value = 0;
+  for (const char c : text) {
+    const auto digit = kHex.find(c);
+    if (digit == std::string_view::npos) return std::nullopt;
+    value = value << 4 | digit;
+  }
+  return value;
+}
+
+}  // namespace
+
+bool valid_name(std::string_view text) noexcept {
+  if (text.empty() || text.size() > 128 || !alphanumeric(text.front())) return false;
+  for (const char c : text) {
+    if (!alphanumeric(c) && c != '.' && c != '_' && c != '~' && c != ':' && c != '-') return false;
+  }
+  return true;
+}
+
+Result<SessionId> SessionId::parse(std::string project, std::string name) {
+  if (!valid_name(name))
+    return fail(ErrorCode::invalid_name,
+                "a session name starts with a letter or digit and goes on with letters, digits and . _ ~ : - , at most "
+                "128 characters");
+  return SessionId{std::move(project), std::move(name)};
+}
+
+std::string mint_id(std::string_view prefix, Time now, Random& random) {
+  std::array<std::uint64_t, 2> bits{};
+  random.fill(std::as_writable_bytes(std::span(bits)));
+  return uuid7(prefix, now, bits[0], bits[1]);
+}
+
+std::string mint_message_id(Time now, std::uint64_t position, Random& random) {
+  const std::uint64_t bits = random.next();
+  const std::uint64_t low = bits & ((std::uint64_t{1} << kLowRandomBits) - 1);
+  return uuid7("msg_", now, bits >> 52, position << kLowRandomBits | low);
+}
+
+std::optional<std::uint64_t> position_in(std::string_view id) noexcept {
+  constexpr std::string_view kPrefix = "msg_";
+  if (id.size() != kPrefix.size() + 32 || !id.starts_with(kPrefix)) return std::nullopt;
+  id.remove_prefix(kPrefix.size());
+  const auto high = parse_hex(id.substr(0, 16));
+  const auto low = parse_hex(id.substr(16));
+  if (!high || !low || ((*high >> 12) & 0xf) != 7 || *low >> 62 != 2) return std::nullopt;
+  return (*low & ((std::uint64_t{1} << 62) - 1)) >> kLowRandomBits;
+}
+
+}  // namespace holdfast

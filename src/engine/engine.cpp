@@ -1,0 +1,360 @@
+// The public calls: each turns its arguments into a command of the session's actor and the reply into its answer.
+#include <charconv>
+#include <holdfast/engine.hpp>
+
+#include "actors/session/spec.hpp"
+#include "src/core/json.hpp"
+#include "src/engine/answers.hpp"
+#include "src/engine/impl.hpp"
+#include "src/engine/waits.hpp"
+
+namespace holdfast {
+namespace {
+
+std::uint64_t size_of(const AdmitRequest& r) {
+  return r.turn.size() + r.metadata.size() + r.budget.size() + r.author.size() + r.id.size();
+}
+
+// What HTTP checks in a body, checked again for a host that fills the struct itself.
+Result<void> valid(const AdmitRequest& request, const Limits& limits) {
+  if (!request.id.empty() && !valid_name(request.id))
+    return fail(ErrorCode::invalid_name, "a message id is a name: letters, digits and ._~:- , at most 128", "/id");
+  if (request.turn.empty()) return fail(ErrorCode::invalid_body, "a message needs a turn", "/turn");
+  if (request.turn.size() > limits.content_bytes_max + 64 * 1024)
+    return fail(ErrorCode::too_large, "the turn is over content_bytes_max", "/turn");
+  if (request.metadata.size() > limits.metadata_bytes_max)
+    return fail(ErrorCode::too_large, "metadata is over metadata_bytes_max", "/metadata");
+  if (request.priority > 9) return fail(ErrorCode::invalid_body, "priority is 0 to 9", "/priority");
+  return {};
+}
+
+}  // namespace
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+Result<std::unique_ptr<Engine>> Engine::open(Options options) {
+  crypto_start();
+  EngineParts parts;
+  parts.logger = make_logger(options.log_level, options.log_format);
+  parts.clock = std::make_unique<SystemClock>();
+  parts.random = std::make_unique<SystemRandom>();
+  std::error_code made;
+  std::filesystem::create_directories(options.data, made);
+  if (made)
+    return holdfast::fail(ErrorCode::internal, "cannot create the data directory " + options.data.string() + ": " + made.message());
+  const auto key_file = options.master_key_file.empty() ? options.data / "master.key" : options.master_key_file;
+  auto key = load_key_file(key_file.string(), options.master_key_file.empty() ? IfMissing::create : IfMissing::refuse,
+                           *parts.random);
+  if (!key) return tl::unexpected(std::move(key.error()));
+  parts.master_key = *key;
+  auto opened = open_rocks(options.data, parts.clock->now(), *parts.random, *parts.logger);
+  if (!opened) return tl::unexpected(std::move(opened.error()));
+  parts.store = std::move(opened->store);
+  parts.identity = std::move(opened->identity);
+  parts.options = std::move(options);
+  auto impl = Impl::make(std::move(parts));
+  if (!impl) return tl::unexpected(std::move(impl.error()));
+  return std::unique_ptr<Engine>(new Engine(std::move(*impl)));
+}
+
+// ---- sessions ----
+
+void Engine::create_async(SessionSpec spec, Done<Session> done) {
+  put_async(impl_->mint("ses_"), std::move(spec), {Precondition::Kind::absent, {}}, [done = std::move(done)](auto put) {
+    if (!put) return done(tl::unexpected(std::move(put.error())));
+    done(std::move(put->session));
+  });
+}
+
+void Engine::put_async(std::string session, SessionSpec spec, Precondition precondition, Done<PutResult> done) {
+  const auto bytes = spec.metadata.size();
+  impl_->command(session, session::Put{std::move(spec), std::move(precondition)}, bytes, answer(std::move(done)));
+}
+
+void Engine::get_async(std::string session, Done<Session> done) {
+  impl_->command(session, session::Get{}, 0, answer(std::move(done)));
+}
+
+void Engine::patch_async(std::string session, Json patch, Precondition precondition, Done<Session> done) {
+  const auto bytes = patch.size();
+  impl_->command(session, session::Patch{std::move(patch), std::move(precondition)}, bytes, answer(std::move(done)));
+}
+
+void Engine::remove_async(std::string session, Done<Nothing> done) {
+  impl_->command(session, session::Remove{}, 0, answer(std::move(done)));
+}
+
+void Engine::list_async(SessionQuery query, Done<Page<Session>> done) { impl_->list(query, std::move(done)); }
+
+void Engine::fork_async(std::string session, ForkRequest request, Done<Session> done) {
+  auto name = request.name.empty() ? impl_->mint("ses_") : std::move(request.name);
+  if (!valid_name(name)) return done(holdfast::fail(ErrorCode::invalid_name, "the fork's name is not a valid name", "/name"));
+  impl_->command(session, session::ForkSource{request.at_seq}, 0,
+                 answer<session::Fork>([impl = impl_.get(), name = std::move(name), done = std::move(done)](auto fork) {
+                   if (!fork) return done(tl::unexpected(std::move(fork.error())));
+                   std::uint64_t bytes = 0;
+                   for (const auto& event : fork->events) bytes += event.data.size();
+                   impl->command(name, std::move(*fork), bytes, answer(done));
+                 }));
+}
+
+void Engine::export_async(std::string session, Done<std::string> done) {
+  impl_->command(session, session::Export{}, 0, answer(std::move(done)));
+}
+
+void Engine::import_async(std::string ndjson, std::string name, Done<Session> done) {
+  if (name.empty()) {
+    json::Parser parser;
+    const auto head = parser.parse(std::string_view(ndjson).substr(0, ndjson.find('\n')));
+    std::string_view in_file;
+    if (!head || head->at_key("session").get(in_file) != simdjson::SUCCESS)
+      return done(holdfast::fail(ErrorCode::invalid_body, "line 1 of the import is not the head of an export"));
+    name = in_file;
+  }
+  const auto bytes = ndjson.size();
+  impl_->command(name, session::Import{std::move(ndjson)}, bytes, answer(std::move(done)));
+}
+
+// ---- messages ----
+
+void Engine::admit_async(std::string session, AdmitRequest request, Precondition precondition, Done<Admitted> done) {
+  if (auto ok = valid(request, limits()); !ok) return done(tl::unexpected(std::move(ok.error())));
+  const auto bytes = size_of(request);
+  session::Admit admit;
+  admit.messages.push_back(std::move(request));
+  admit.precondition = std::move(precondition);
+  impl_->command(session, std::move(admit), bytes, [done = std::move(done)](Result<session::Reply> reply) {
+    if (!reply) return done(tl::unexpected(std::move(reply.error())));
+    done(std::move(std::get<std::vector<Admitted>>(*reply).front()));
+  });
+}
+
+void Engine::admit_batch_async(std::string session, std::vector<AdmitRequest> requests, Precondition precondition,
+                               Done<std::vector<Admitted>> done) {
+  if (requests.empty()) return done(holdfast::fail(ErrorCode::invalid_body, "a batch holds at least one message", "/messages"));
+  if (requests.size() > limits().batch_messages_max)
+    return done(holdfast::fail(ErrorCode::too_large,
+                     "a batch holds at most " + std::to_string(limits().batch_messages_max) + " messages", "/messages"));
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    if (auto ok = valid(requests[i], limits()); !ok) {
+      ok.error().pointer = "/messages/" + std::to_string(i) + ok.error().pointer;
+      return done(tl::unexpected(std::move(ok.error())));
+    }
+    bytes += size_of(requests[i]);
+  }
+  impl_->command(session, session::Admit{std::move(requests), std::move(precondition)}, bytes, answer(std::move(done)));
+}
+
+void Engine::message_async(std::string session, std::string message, Done<Message> done) {
+  impl_->command(session, session::ReadMessage{std::move(message)}, 0, answer(std::move(done)));
+}
+
+void Engine::messages_async(std::string session, MessageQuery query, Done<Page<Message>> done) {
+  // The cursor is the seq of the last message looked at.
+  if (!query.cursor.empty()) {
+    const auto* end = query.cursor.data() + query.cursor.size();
+    const auto parsed = std::from_chars(query.cursor.data(), end, query.after_seq);
+    if (parsed.ec != std::errc{} || parsed.ptr != end)
+      return done(holdfast::fail(ErrorCode::invalid_cursor, "this cursor is not one of ours; start without one"));
+  }
+  impl_->command(session, session::ReadMessages{std::move(query)}, 0, answer(std::move(done)));
+}
+
+void Engine::receipt_async(std::string session, std::string message, Done<Receipt> done) {
+  impl_->command(session, session::ReadReceipt{std::move(message)}, 0, answer(std::move(done)));
+}
+
+void Engine::edit_async(std::string session, std::string message, MessageEdit edit, Precondition precondition,
+                        Done<Message> done) {
+  const auto bytes = edit.turn ? edit.turn->size() : 0;
+  impl_->command(session, session::Edit{std::move(message), std::move(edit), std::move(precondition)}, bytes,
+                 answer(std::move(done)));
+}
+
+void Engine::cancel_async(std::string session, std::string message, Done<Message> done) {
+  impl_->command(session, session::Cancel{std::move(message)}, 0, answer(std::move(done)));
+}
+
+void Engine::queue_async(std::string session, QueueCommand command, Precondition precondition, Done<Session> done) {
+  impl_->command(session, session::Queue{std::move(command), std::move(precondition)}, 0, answer(std::move(done)));
+}
+
+// ---- events and waits ----
+
+void Engine::events_async(std::string session, EventQuery query, Done<EventPage> done) {
+  impl_->events(session, query, std::move(done));
+}
+
+std::unique_ptr<Subscription> Engine::watch(std::string session, std::function<void()> wake) {
+  return impl_->watch(session, std::move(wake));
+}
+
+void Engine::wait_session_async(std::string session, std::uint64_t min_seq, std::int64_t wait_ms, Done<Session> done) {
+  auto wait = std::make_shared<Wait<Session>>(
+      impl_->timers(), [impl = impl_.get(), session](Done<Session> seen) { impl->command(session, session::Get{}, 0, answer(std::move(seen))); },
+      [min_seq](const Session& s) { return s.last_seq >= min_seq; }, std::move(done));
+  wait->start([&](auto wake) { return impl_->watch(session, std::move(wake)); }, impl_->clock().now() + wait_ms);
+}
+
+void Engine::wait_message_async(std::string session, std::string message, std::int64_t wait_ms, Done<Message> done) {
+  auto wait = std::make_shared<Wait<Message>>(
+      impl_->timers(),
+      [impl = impl_.get(), session, message](Done<Message> seen) {
+        impl->command(session, session::ReadMessage{message}, 0, answer(std::move(seen)));
+      },
+      [](const Message& m) { return terminal(m.state); }, std::move(done));
+  wait->start([&](auto wake) { return impl_->watch(session, std::move(wake)); }, impl_->clock().now() + wait_ms);
+}
+
+// ---- the pull path ----
+
+void Engine::claim_async(ClaimRequest request, Done<std::vector<Delivery>> done) {
+  impl_->claim(std::move(request), std::move(done));
+}
+
+void Engine::accept_async(LeaseRef ref, Done<Nothing> done) {
+  impl_->delivery(ref, session::Accept{}, 0, answer(std::move(done)));
+}
+
+void Engine::heartbeat_async(LeaseRef ref, Done<Heartbeat> done) {
+  impl_->delivery(ref, session::Beat{}, 0, answer(std::move(done)));
+}
+
+void Engine::append_events_async(LeaseRef ref, std::vector<RuntimeEvent> events, Done<std::uint64_t> done) {
+  if (events.empty() || events.size() > limits().batch_events_max)
+    return done(holdfast::fail(events.empty() ? ErrorCode::invalid_body : ErrorCode::too_large,
+                     "a batch holds 1 to " + std::to_string(limits().batch_events_max) + " events"));
+  std::uint64_t bytes = 0;
+  for (const auto& event : events) bytes += event.data.size();
+  impl_->delivery(ref, session::AppendEvents{{}, std::move(events)}, bytes, answer(std::move(done)));
+}
+
+void Engine::complete_async(LeaseRef ref, Completion completion, Done<Nothing> done) {
+  const auto bytes = completion.result.size();
+  impl_->delivery(ref, session::Complete{{}, std::move(completion)}, bytes, answer(std::move(done)));
+}
+
+void Engine::fail_async(LeaseRef ref, FailReport report, Done<Nothing> done) {
+  const auto bytes = report.detail.size();
+  impl_->delivery(ref, session::Fail{{}, std::move(report)}, bytes, answer(std::move(done)));
+}
+
+void Engine::release_async(LeaseRef ref, Done<Nothing> done) {
+  impl_->delivery(ref, session::Release{}, 0, answer(std::move(done)));
+}
+
+// ---- the blocking forms ----
+
+Result<Session> Engine::create(SessionSpec spec) {
+  return wait_for<Session>([&](auto done) { create_async(std::move(spec), std::move(done)); });
+}
+Result<PutResult> Engine::put(std::string session, SessionSpec spec, Precondition precondition) {
+  return wait_for<PutResult>(
+      [&](auto done) { put_async(std::move(session), std::move(spec), std::move(precondition), std::move(done)); });
+}
+Result<Session> Engine::get(std::string session) {
+  return wait_for<Session>([&](auto done) { get_async(std::move(session), std::move(done)); });
+}
+Result<Session> Engine::patch(std::string session, Json merge_patch, Precondition precondition) {
+  return wait_for<Session>([&](auto done) {
+    patch_async(std::move(session), std::move(merge_patch), std::move(precondition), std::move(done));
+  });
+}
+Result<Nothing> Engine::remove(std::string session) {
+  return wait_for<Nothing>([&](auto done) { remove_async(std::move(session), std::move(done)); });
+}
+Result<Page<Session>> Engine::list(SessionQuery query) {
+  return wait_for<Page<Session>>([&](auto done) { list_async(std::move(query), std::move(done)); });
+}
+Result<Session> Engine::fork(std::string session, ForkRequest request) {
+  return wait_for<Session>([&](auto done) { fork_async(std::move(session), std::move(request), std::move(done)); });
+}
+Result<std::string> Engine::export_session(std::string session) {
+  return wait_for<std::string>([&](auto done) { export_async(std::move(session), std::move(done)); });
+}
+Result<Session> Engine::import_session(std::string ndjson, std::string name) {
+  return wait_for<Session>([&](auto done) { import_async(std::move(ndjson), std::move(name), std::move(done)); });
+}
+Result<Admitted> Engine::admit(std::string session, AdmitRequest request, Precondition precondition) {
+  return wait_for<Admitted>([&](auto done) {
+    admit_async(std::move(session), std::move(request), std::move(precondition), std::move(done));
+  });
+}
+Result<std::vector<Admitted>> Engine::admit_batch(std::string session, std::vector<AdmitRequest> requests,
+                                                  Precondition precondition) {
+  return wait_for<std::vector<Admitted>>([&](auto done) {
+    admit_batch_async(std::move(session), std::move(requests), std::move(precondition), std::move(done));
+  });
+}
+Result<Message> Engine::message(std::string session, std::string message) {
+  return wait_for<Message>([&](auto done) { message_async(std::move(session), std::move(message), std::move(done)); });
+}
+Result<Page<Message>> Engine::messages(std::string session, MessageQuery query) {
+  return wait_for<Page<Message>>(
+      [&](auto done) { messages_async(std::move(session), std::move(query), std::move(done)); });
+}
+Result<Receipt> Engine::receipt(std::string session, std::string message) {
+  return wait_for<Receipt>([&](auto done) { receipt_async(std::move(session), std::move(message), std::move(done)); });
+}
+Result<Message> Engine::edit(std::string session, std::string message, MessageEdit edit, Precondition precondition) {
+  return wait_for<Message>([&](auto done) {
+    edit_async(std::move(session), std::move(message), std::move(edit), std::move(precondition), std::move(done));
+  });
+}
+Result<Message> Engine::cancel(std::string session, std::string message) {
+  return wait_for<Message>([&](auto done) { cancel_async(std::move(session), std::move(message), std::move(done)); });
+}
+Result<Session> Engine::queue(std::string session, QueueCommand command, Precondition precondition) {
+  return wait_for<Session>([&](auto done) {
+    queue_async(std::move(session), std::move(command), std::move(precondition), std::move(done));
+  });
+}
+Result<EventPage> Engine::events(std::string session, EventQuery query) {
+  return wait_for<EventPage>([&](auto done) { events_async(std::move(session), std::move(query), std::move(done)); });
+}
+Result<Session> Engine::wait_session(std::string session, std::uint64_t min_seq, std::int64_t wait_ms) {
+  return wait_for<Session>([&](auto done) { wait_session_async(std::move(session), min_seq, wait_ms, std::move(done)); });
+}
+Result<Message> Engine::wait_message(std::string session, std::string message, std::int64_t wait_ms) {
+  return wait_for<Message>(
+      [&](auto done) { wait_message_async(std::move(session), std::move(message), wait_ms, std::move(done)); });
+}
+Result<std::vector<Delivery>> Engine::claim(ClaimRequest request) {
+  return wait_for<std::vector<Delivery>>([&](auto done) { claim_async(std::move(request), std::move(done)); });
+}
+Result<Nothing> Engine::accept(LeaseRef ref) {
+  return wait_for<Nothing>([&](auto done) { accept_async(std::move(ref), std::move(done)); });
+}
+Result<Heartbeat> Engine::heartbeat(LeaseRef ref) {
+  return wait_for<Heartbeat>([&](auto done) { heartbeat_async(std::move(ref), std::move(done)); });
+}
+Result<std::uint64_t> Engine::append_events(LeaseRef ref, std::vector<RuntimeEvent> events) {
+  return wait_for<std::uint64_t>(
+      [&](auto done) { append_events_async(std::move(ref), std::move(events), std::move(done)); });
+}
+Result<Nothing> Engine::complete(LeaseRef ref, Completion completion) {
+  return wait_for<Nothing>([&](auto done) { complete_async(std::move(ref), std::move(completion), std::move(done)); });
+}
+Result<Nothing> Engine::fail(LeaseRef ref, FailReport report) {
+  return wait_for<Nothing>([&](auto done) { fail_async(std::move(ref), std::move(report), std::move(done)); });
+}
+Result<Nothing> Engine::release(LeaseRef ref) {
+  return wait_for<Nothing>([&](auto done) { release_async(std::move(ref), std::move(done)); });
+}
+
+// ---- the whole ----
+
+const Limits& Engine::limits() const noexcept { return impl_->limits(); }
+Health Engine::health() const noexcept { return impl_->health(); }
+EngineStats Engine::stats() const { return impl_->stats(); }
+std::string Engine::store_id() const { return impl_->identity().id; }
+ReceiptKey Engine::receipt_key() const {
+  return {impl_->signer().key_id(), to_base64url(impl_->signer().public_key())};
+}
+void Engine::on_batch_end(std::function<void()> hook) { impl_->pipeline().on_batch_end(std::move(hook)); }
+void Engine::on_broken(std::function<void(const Error&)> hook) { impl_->on_broken(std::move(hook)); }
+void Engine::close() { impl_->close(); }
+
+}  // namespace holdfast

@@ -1,0 +1,283 @@
+#include "src/engine/impl.hpp"
+
+#include <algorithm>
+
+#include "actors/session/views.hpp"
+#include "actors/shell/lane.hpp"
+#include "src/core/json.hpp"
+#include "storage/keys.hpp"
+
+namespace holdfast {
+namespace {
+
+constexpr Time kHousekeepingMs = 1'000;
+
+std::atomic<std::uint64_t> g_engines{0};  // tells the lanes of one thread's engines apart
+
+caf::actor_system_config& configure(caf::actor_system_config& config, const EngineParts& parts) {
+  if (parts.drive == EngineParts::Drive::stepped) {
+    config.set("scheduler.policy", caf::atom("testing"));
+  } else {
+    // Workers block on a condition variable when there is nothing to do: an idle engine uses no processor time.
+    config.set("scheduler.policy", caf::atom("sharing"));
+    config.set("scheduler.max-threads", std::max(1U, parts.options.worker_threads));
+  }
+  config.set("logger.verbosity", caf::atom("quiet"));
+  return config;
+}
+
+shell::Router::Execution execution_of(const EngineParts& parts) {
+  return parts.drive == EngineParts::Drive::stepped ? shell::Router::Execution::scheduler
+                                                    : shell::Router::Execution::inline_lane;
+}
+
+}  // namespace
+
+Engine::Impl::Impl(EngineParts parts)
+    : parts_(std::move(parts)),
+      number_(++g_engines),
+      vault_(derive_key(parts_.master_key, 1, "hf-vault")),
+      signer_(derive_key(parts_.master_key, 2, "hf-sign_")),
+      permits_(limits().in_flight_max, limits().in_flight_bytes_max),
+      pipeline_(*parts_.store, parts_.options.durability, limits().commit_batch_bytes_max),
+      timers_(*parts_.clock),
+      system_(configure(config_, parts_)),
+      services_{number_,   *parts_.store, pipeline_, *parts_.clock,      *parts_.random,
+                limits(),  vault_,        signer_,   parts_.identity.id, parts_.options.durability,
+                hub_,      counters_,     nullptr,   {},                 {},
+                {}} {
+  router_ = std::make_unique<shell::Router>(system_, services_, execution_of(parts_));
+  services_.router = router_.get();
+  alarms_ = std::make_unique<shell::Alarms>(*parts_.store, *parts_.clock, timers_, [this](const SessionId& session) {
+    auto envelope = std::make_shared<shell::Envelope>();
+    envelope->command = session::Alarm{};
+    router_->send(session, std::move(envelope));
+  });
+}
+
+Result<std::unique_ptr<Engine::Impl>> Engine::Impl::make(EngineParts parts) {
+  std::unique_ptr<Impl> impl(new Impl(std::move(parts)));
+  if (auto ok = impl->start(); !ok) return tl::unexpected(std::move(ok.error()));
+  return impl;
+}
+
+Result<void> Engine::Impl::start() {
+  using News = shell::DispatcherNews::element_type;
+  services_.on_ready = [this](const SessionId& session, const std::optional<session::ReadyMark>& mark,
+                              const Labels& labels) {
+    auto news = mark ? std::make_shared<News>(shell::SessionReady{{mark->priority, mark->at, session, labels}})
+                     : std::make_shared<News>(shell::SessionUnready{session});
+    shell::tell(dispatcher_, std::move(news), nullptr);
+  };
+  services_.on_alarm = [this](const SessionId& session, Time at) { alarms_->set(session, at); };
+  services_.on_shredded = [this](const SessionId&) { shred_later(); };
+  pipeline_.on_broken([this](const Error& error) {
+    std::vector<std::function<void(const Error&)>> hooks;
+    {
+      const std::lock_guard lock(hooks_mutex_);
+      broken_ = error;
+      hooks = broken_hooks_;
+    }
+    health_.store(Health::broken, std::memory_order_release);
+    parts_.logger->error("the store is broken, every write is refused from now on: {}", error.detail);
+    for (const auto& hook : hooks) hook(error);
+  });
+  dispatcher_ = system_.spawn<shell::Dispatcher, caf::hidden>(services_, timers_, dispatcher_stats_);
+  if (auto ok = alarms_->start(); !ok) return ok;
+  if (parts_.drive == EngineParts::Drive::threads) {
+    pipeline_.start();
+    timers_.start();
+  }
+  timers_.at(clock().now() + kHousekeepingMs, [this] { housekeeping(); });
+  health_.store(Health::ready, std::memory_order_release);
+  return {};
+}
+
+Engine::Impl::~Impl() {
+  if (!abandoned_) close();
+  timers_.stop();
+  pipeline_.stop();
+  // Actors hold references to the services: they go before anything else does.
+  if (dispatcher_) caf::anon_send_exit(dispatcher_, caf::exit_reason::kill);
+  dispatcher_ = nullptr;
+  router_->clear();
+}
+
+void Engine::Impl::housekeeping() {
+  router_->sweep(clock().now(), static_cast<Time>(limits().idle_evict_ms));
+  timers_.at(clock().now() + kHousekeepingMs, [this] { housekeeping(); });
+}
+
+// Deleted secrets leave the files of the vault when it is rewritten; one rewrite serves all deletions before it.
+void Engine::Impl::shred_later() {
+  if (parts_.drive == EngineParts::Drive::stepped || shredding_.exchange(true)) return;
+  timers_.at(clock().now() + kHousekeepingMs, [this] {
+    shredding_.store(false);
+    if (auto ok = parts_.store->compact(Family::vault, {}); !ok)
+      parts_.logger->warn("the vault could not be rewritten after a deletion: {}", ok.error().detail);
+  });
+}
+
+std::optional<Error> Engine::Impl::closed_door() const {
+  switch (health()) {
+    case Health::ready: return std::nullopt;
+    case Health::broken:
+      return Error{ErrorCode::commit_unknown, "the store failed; retry with the same id after the server restarted", {}, 0, {}};
+    case Health::recovering:
+    case Health::draining: break;
+  }
+  return Error{ErrorCode::shutting_down, "the server is starting or stopping; retry in a moment", {}, 0, {}};
+}
+
+void Engine::Impl::command(const std::string& session, session::Command command, std::uint64_t bytes, Answer done) {
+  auto id = SessionId::parse(std::string(kDefaultProject), session);
+  if (!id) return done(tl::unexpected(std::move(id.error())));
+  this->command(*id, std::move(command), bytes, std::move(done));
+}
+
+void Engine::Impl::command(const SessionId& session, session::Command command, std::uint64_t bytes, Answer done) {
+  if (auto closed = closed_door()) return done(tl::unexpected(std::move(*closed)));
+  auto permit = permits_.take(bytes + 256);
+  if (!permit)
+    return done(holdfast::fail(ErrorCode::overloaded, "too much is in flight; nothing was written, retry in a moment"));
+  auto envelope = std::make_shared<shell::Envelope>();
+  envelope->command = std::move(command);
+  envelope->done = std::move(done);
+  envelope->permit = std::move(permit);
+  router_->send(session, std::move(envelope));
+}
+
+void Engine::Impl::claim(ClaimRequest request, Done<std::vector<Delivery>> done) {
+  if (auto closed = closed_door()) return done(tl::unexpected(std::move(*closed)));
+  const auto& l = limits();
+  const auto out_of = [](std::string_view what, std::uint64_t low, std::uint64_t high) {
+    return holdfast::fail(ErrorCode::invalid_body, std::string(what) + " must be from " + std::to_string(low) + " to " + std::to_string(high),
+                "/" + std::string(what));
+  };
+  if (request.max < 1 || request.max > l.claim_deliveries_max) return done(out_of("max", 1, l.claim_deliveries_max));
+  if (request.wait_ms < 0 || request.wait_ms > static_cast<std::int64_t>(l.claim_wait_ms_max))
+    return done(out_of("wait_ms", 0, l.claim_wait_ms_max));
+  if (request.lease_ms < static_cast<std::int64_t>(l.lease_ms_min) ||
+      request.lease_ms > static_cast<std::int64_t>(l.lease_ms_max))
+    return done(out_of("lease_ms", l.lease_ms_min, l.lease_ms_max));
+  auto claim = std::make_shared<shell::PendingClaim>();
+  claim->project = kDefaultProject;
+  claim->deadline = clock().now() + request.wait_ms;
+  claim->request = std::move(request);
+  claim->done = std::move(done);
+  auto* lane = parts_.drive == EngineParts::Drive::threads ? shell::Lane::current(system_, number_) : nullptr;
+  shell::tell(dispatcher_, std::make_shared<shell::DispatcherNews::element_type>(shell::ClaimMade{std::move(claim)}), lane);
+  if (lane != nullptr) lane->drain();
+}
+
+void Engine::Impl::events(const std::string& session, const EventQuery& query, Done<EventPage> done) {
+  auto id = SessionId::parse(std::string(kDefaultProject), session);
+  if (!id) return done(tl::unexpected(std::move(id.error())));
+  // Events are read from the store, not from the actor: what is there is durable, and a reader never holds up a writer.
+  const session::StoreReader reader(*parts_.store);
+  auto entity = session::load(reader, *id);
+  if (!entity) return done(tl::unexpected(std::move(entity.error())));
+  if (entity->document.deleted) return done(holdfast::fail(ErrorCode::gone, "session " + session + " was deleted"));
+  if (!entity->document.exists) return done(holdfast::fail(ErrorCode::not_found, "there is no session " + session));
+  if (query.after > entity->state.last_position)
+    return done(holdfast::fail(ErrorCode::invalid_cursor, "the session has no event " + std::to_string(query.after) + " yet"));
+  done(session::read_events(reader, *id, query, entity->state.floor, entity->state.last_position));
+}
+
+void Engine::Impl::list(const SessionQuery& query, Done<Page<Session>> done) {
+  // A page looks at a bounded number of sessions, so a status that is rare answers short pages, never slowly.
+  constexpr std::size_t kLookMax = 10'000;
+  const session::StoreReader reader(*parts_.store);
+  std::string after = query.cursor;
+  if (!after.empty() && !valid_name(after))
+    return done(holdfast::fail(ErrorCode::invalid_cursor, "this cursor is not one of ours; start without one"));
+  Page<Session> page;
+  std::size_t looked = 0;
+  std::optional<Error> error;
+  for (std::size_t length = std::max<std::size_t>(after.size(), std::max<std::size_t>(query.prefix.size(), 1));
+       length <= 128 && page.next.empty() && !error; ++length) {
+    const auto range = keys::documents(kDefaultProject, length, query.prefix, after.size() == length ? after : std::string());
+    std::string last;
+    auto scanned = parts_.store->scan(Family::objects, range, [&](std::string_view key, std::string_view) {
+      auto id = keys::session_of_document(key);
+      if (!id) return Visit::next;
+      if (page.items.size() >= query.limit || looked >= kLookMax) {
+        page.next = last.empty() ? after : last;
+        return Visit::stop;
+      }
+      ++looked;
+      last = id->name;
+      after = id->name;
+      auto entity = session::load(reader, *id);
+      if (!entity) {
+        error = std::move(entity.error());
+        return Visit::stop;
+      }
+      if (entity->document.deleted || !entity->document.exists) return Visit::next;
+      if (query.status && *query.status != session::status_of(entity->state)) return Visit::next;
+      const session::Journal journal(reader, *id);
+      session::fill_window(*entity, journal, 1);
+      page.items.push_back(session::session_view(*id, *entity, journal, limits()));
+      return Visit::next;
+    });
+    if (!scanned) error = std::move(scanned.error());
+  }
+  if (error) return done(tl::unexpected(std::move(*error)));
+  done(std::move(page));
+}
+
+std::string Engine::Impl::mint(std::string_view prefix) { return mint_id(prefix, clock().now(), *parts_.random); }
+
+std::unique_ptr<Subscription> Engine::Impl::watch(const std::string& session, std::function<void()> wake) {
+  return hub_.watch(SessionId{std::string(kDefaultProject), session}, std::move(wake));
+}
+
+EngineStats Engine::Impl::stats() const {
+  const auto commits = pipeline_.stats();
+  EngineStats s;
+  s.admitted = counters_.admitted;
+  s.replayed = counters_.replayed;
+  s.commits = commits.commits;
+  s.syncs = commits.syncs;
+  s.sync_micros = commits.sync_micros;
+  s.deliveries = counters_.deliveries;
+  s.completed = counters_.completed;
+  s.activations = counters_.activations;
+  s.evictions = counters_.evictions;
+  s.live_objects = router_->live();
+  s.in_flight = permits_.in_flight();
+  s.waiting_claims = dispatcher_stats_.waiting;
+  s.ready_sessions = dispatcher_stats_.ready;
+  return s;
+}
+
+void Engine::Impl::on_broken(std::function<void(const Error&)> hook) {
+  std::optional<Error> already;
+  {
+    const std::lock_guard lock(hooks_mutex_);
+    already = broken_;
+    if (!already) broken_hooks_.push_back(hook);
+  }
+  if (already) hook(*already);
+}
+
+void Engine::Impl::close() {
+  std::call_once(closed_, [this] {
+    auto ready = Health::ready;
+    health_.compare_exchange_strong(ready, Health::draining);
+    using News = shell::DispatcherNews::element_type;
+    shell::tell(dispatcher_, std::make_shared<News>(shell::DrainStopped{}), nullptr);
+    if (parts_.drive == EngineParts::Drive::stepped) return;
+    timers_.stop();
+    // What has a permit is answered; what is in the pipeline is committed.
+    constexpr int kWaitMs = 10'000;
+    for (int waited = 0; permits_.in_flight() != 0 && waited < kWaitMs; ++waited)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    pipeline_.stop();
+    if (pipeline_.broken()) return;
+    if (auto ok = mark_clean(*parts_.store); !ok)
+      parts_.logger->error("the clean shutdown could not be marked: {}", ok.error().detail);
+  });
+}
+
+}  // namespace holdfast

@@ -1,0 +1,110 @@
+// Engine::Impl: the wiring of one engine. Store, pipeline and actors, built in that order and taken down in reverse.
+//
+// Two openings share it: Engine::open on a data directory with threads, and a simulation, which brings its own store,
+// clock and randomness and steps everything itself.
+#pragma once
+
+#include <caf/all.hpp>
+#include <holdfast/engine.hpp>
+
+#include "actors/shell/alarms.hpp"
+#include "actors/shell/dispatcher.hpp"
+#include "actors/shell/router.hpp"
+#include "actors/shell/services.hpp"
+#include "src/core/log.hpp"
+#include "storage/open.hpp"
+
+namespace holdfast {
+
+// What an engine is made of. A simulation makes its own.
+struct EngineParts {
+  Options options;
+  std::unique_ptr<Clock> clock;
+  std::unique_ptr<Random> random;
+  std::shared_ptr<Logger> logger;
+  std::unique_ptr<Store> store;
+  StoreIdentity identity;
+  Key32 master_key{};
+  enum class Drive : std::uint8_t {
+    threads,
+    stepped,  // no thread: the owner calls pipeline().commit_once(), run_actor() and timers().run_due()
+  } drive = Drive::threads;
+};
+
+class Engine::Impl {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Impl>> make(EngineParts parts);
+  ~Impl();
+
+  using Answer = std::function<void(Result<session::Reply>)>;
+
+  // Sends a command to a session's actor. The answer comes through the gate.
+  void command(const std::string& session, session::Command command, std::uint64_t bytes, Answer done);
+  void command(const SessionId& session, session::Command command, std::uint64_t bytes, Answer done);
+  // The same for a delivery call: the lease says which session.
+  template <class C>
+  void delivery(const LeaseRef& ref, C command, std::uint64_t bytes, Answer done) {
+    auto lease = session::parse_lease(ref.lease);
+    if (!lease) return done(holdfast::fail(ErrorCode::lease_lost, "this is not a lease of a running turn"));
+    lease->delivery = ref.delivery;
+    const SessionId session = lease->session;
+    command.lease = std::move(*lease);
+    this->command(session, std::move(command), bytes, std::move(done));
+  }
+
+  void claim(ClaimRequest request, Done<std::vector<Delivery>> done);
+  void events(const std::string& session, const EventQuery& query, Done<EventPage> done);
+  void list(const SessionQuery& query, Done<Page<Session>> done);
+  [[nodiscard]] std::string mint(std::string_view prefix);
+  [[nodiscard]] std::unique_ptr<Subscription> watch(const std::string& session, std::function<void()> wake);
+  [[nodiscard]] EngineStats stats() const;
+  void close();
+
+  [[nodiscard]] const Limits& limits() const noexcept { return parts_.options.limits; }
+  [[nodiscard]] Health health() const noexcept { return health_.load(std::memory_order_acquire); }
+  [[nodiscard]] const Signer& signer() const noexcept { return signer_; }
+  [[nodiscard]] const StoreIdentity& identity() const noexcept { return parts_.identity; }
+  [[nodiscard]] CommitPipeline& pipeline() noexcept { return pipeline_; }
+  [[nodiscard]] shell::Timers& timers() noexcept { return timers_; }
+  [[nodiscard]] const Clock& clock() const noexcept { return *parts_.clock; }
+  [[nodiscard]] caf::actor_system& system() noexcept { return system_; }
+  [[nodiscard]] shell::Router& router() noexcept { return *router_; }
+  [[nodiscard]] Store& store() noexcept { return *parts_.store; }
+  // Ends every answer that a simulated crash would have cut off: the owner drops the engine right after it.
+  void abandon() noexcept { health_.store(Health::broken); abandoned_ = true; }
+
+  void on_broken(std::function<void(const Error&)> hook);
+
+ private:
+  explicit Impl(EngineParts parts);
+  [[nodiscard]] Result<void> start();
+  [[nodiscard]] std::optional<Error> closed_door() const;
+  void housekeeping();
+  void shred_later();
+
+  EngineParts parts_;
+  const std::uint64_t number_;
+  Vault vault_;
+  Signer signer_;
+  shell::Counters counters_;
+  shell::DispatcherStats dispatcher_stats_;
+  shell::Hub hub_;
+  shell::Permits permits_;
+  CommitPipeline pipeline_;
+  shell::Timers timers_;
+  caf::actor_system_config config_;
+  caf::actor_system system_;
+  shell::Services services_;
+  std::unique_ptr<shell::Router> router_;
+  std::unique_ptr<shell::Alarms> alarms_;
+  caf::actor dispatcher_;
+  std::atomic<Health> health_{Health::recovering};
+  std::atomic<bool> shredding_{false};
+  bool abandoned_ = false;
+  std::mutex hooks_mutex_;
+  std::vector<std::function<void(const Error&)>> broken_hooks_;
+  std::optional<Error> broken_;  // guarded by hooks_mutex_
+  std::once_flag closed_;
+};
+
+}  // namespace holdfast

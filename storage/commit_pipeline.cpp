@@ -1,0 +1,183 @@
+#include "storage/commit_pipeline.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include "src/core/check.hpp"
+
+namespace holdfast {
+
+CommitPipeline::CommitPipeline(Store& store, Durability durability, std::uint64_t batch_bytes_max)
+    : store_(store),
+      durability_(durability),
+      batch_bytes_max_(batch_bytes_max),
+      open_(store.make_batch()),
+      writing_(store.make_batch()) {}
+
+CommitPipeline::~CommitPipeline() { stop(); }
+
+std::uint64_t CommitPipeline::submit(const WriteSet& writes, Completion done) {
+  std::unique_lock lock(mutex_);
+  wait_for_room(lock);
+  if (outcome_) open_->append(writes);
+  const std::uint64_t commit = ++last_;
+  pending_.push_back({commit, std::move(done)});
+  wake_writer(lock);
+  return commit;
+}
+
+void CommitPipeline::after(std::uint64_t commit, Completion done) {
+  const auto completed = [&] { return commit <= completed_.load(std::memory_order_acquire); };
+  if (!completed()) {
+    std::unique_lock lock(mutex_);
+    HOLDFAST_CHECK(commit <= last_);
+    if (!completed()) {
+      if (commit <= taken_) {
+        late_.push_back({commit, std::move(done)});
+      } else {
+        pending_.push_back({commit, std::move(done)});
+        wake_writer(lock);
+      }
+      return;
+    }
+  }
+  done({});
+}
+
+// The writer itself must not wait for its own swap, and without a writer nobody would make room.
+void CommitPipeline::wait_for_room(std::unique_lock<std::mutex>& lock) {
+  const auto may_append = [this] {
+    return open_->bytes() < batch_bytes_max_ || !outcome_ || writer_ == std::thread::id() ||
+           writer_ == std::this_thread::get_id();
+  };
+  if (may_append()) return;
+  ++room_waiters_;
+  room_.wait(lock, may_append);
+  --room_waiters_;
+}
+
+// A writer that is awake looks at pending_ before it sleeps; only a sleeping one costs a system call.
+void CommitPipeline::wake_writer(std::unique_lock<std::mutex>& lock) {
+  const bool asleep = std::exchange(writer_waits_, false);
+  lock.unlock();
+  if (asleep) wake_.notify_one();
+}
+
+CommitPipeline::Stats CommitPipeline::stats() const noexcept {
+  return {commits_.load(std::memory_order_relaxed), syncs_.load(std::memory_order_relaxed),
+          sync_micros_.load(std::memory_order_relaxed)};
+}
+
+void CommitPipeline::on_batch_end(std::function<void()> hook) { batch_end_.push_back(std::move(hook)); }
+
+void CommitPipeline::on_broken(std::function<void(const Error&)> hook) { broken_hook_ = std::move(hook); }
+
+void CommitPipeline::start() {
+  const std::scoped_lock lock(mutex_);
+  HOLDFAST_CHECK(!thread_.joinable());
+  stopping_ = false;
+  thread_ = std::thread([this] { run(); });
+  writer_ = thread_.get_id();
+}
+
+void CommitPipeline::stop() {
+  {
+    const std::scoped_lock lock(mutex_);
+    HOLDFAST_CHECK(writer_ != std::this_thread::get_id());
+    stopping_ = true;
+    writer_waits_ = false;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+  while (commit_once()) {  // without a writer, or handed in since it ended
+  }
+}
+
+void CommitPipeline::run() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      while (pending_.empty() && !stopping_) {
+        writer_waits_ = true;
+        wake_.wait(lock);
+      }
+      if (pending_.empty()) {
+        writer_ = {};
+        if (room_waiters_ > 0) room_.notify_all();
+        return;
+      }
+    }
+    commit_once();
+  }
+}
+
+bool CommitPipeline::commit_once() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (pending_.empty()) return false;
+  }
+  const Result<void> before = take_open();
+  const Result<void> outcome = before ? write_taken() : before;
+  writing_->clear();
+  if (before && !outcome) latch(outcome.error());
+  complete(outcome);
+  for (const auto& hook : batch_end_) hook();
+  if (before && !outcome && broken_hook_) broken_hook_(outcome.error());
+  return true;
+}
+
+// Swaps the open batch for an empty one. The error of a broken pipeline.
+Result<void> CommitPipeline::take_open() {
+  const std::scoped_lock lock(mutex_);
+  std::swap(open_, writing_);
+  std::swap(pending_, completing_);
+  taken_ = last_;
+  if (room_waiters_ > 0) room_.notify_all();
+  return outcome_;
+}
+
+Result<void> CommitPipeline::write_taken() {
+  if (writing_->empty()) return {};  // nothing but after(), or write sets without a write
+  const auto begin = std::chrono::steady_clock::now();
+  Result<void> written = store_.write(*writing_, durability_);
+  const auto took = std::chrono::steady_clock::now() - begin;
+  if (written) {
+    const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+    syncs_.fetch_add(1, std::memory_order_relaxed);
+    sync_micros_.fetch_add(static_cast<std::uint64_t>(micros), std::memory_order_relaxed);
+  }
+  return written;
+}
+
+void CommitPipeline::latch(const Error& error) {
+  const std::scoped_lock lock(mutex_);
+  outcome_ = tl::unexpected(error);
+  open_->clear();  // what was appended meanwhile shares the fate
+  broken_.store(true, std::memory_order_release);
+  if (room_waiters_ > 0) room_.notify_all();
+}
+
+// Runs the completions of the taken batch, then those that after() added while they ran.
+void CommitPipeline::complete(const Result<void>& outcome) {
+  const std::uint64_t before = durable_.load(std::memory_order_relaxed);
+  if (outcome) {
+    // taken_ changes on this thread only.
+    commits_.fetch_add(taken_ - before, std::memory_order_relaxed);
+    durable_.store(taken_, std::memory_order_release);
+  }
+  for (;;) {
+    for (Pending& pending : completing_) {
+      if (pending.done) pending.done(outcome);
+    }
+    completing_.clear();
+    const std::scoped_lock lock(mutex_);
+    if (late_.empty()) {
+      if (outcome) completed_.store(taken_, std::memory_order_release);
+      taken_ = 0;
+      return;
+    }
+    std::swap(late_, completing_);
+  }
+}
+
+}  // namespace holdfast

@@ -1,0 +1,19 @@
+// What a failure of RocksDB means to a caller of the store, and what a person does about it.
+#pragma once
+
+#include <rocksdb/status.h>
+
+#include <filesystem>
+#include <holdfast/error.hpp>
+
+namespace holdfast {
+
+// `internal`: lock held, damaged, newer, not accessible; the detail ends with what to do next.
+[[nodiscard]] tl::unexpected<Error> open_failed(const rocksdb::Status& status, const std::filesystem::path& directory);
+
+[[nodiscard]] tl::unexpected<Error> read_failed(const rocksdb::Status& status);  // internal
+
+// Always commit_unknown: after a failed write or sync RocksDB cannot prove that the batch is not in the log.
+[[nodiscard]] tl::unexpected<Error> write_failed(const rocksdb::Status& status);
+
+}  // namespace holdfast

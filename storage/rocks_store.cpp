@@ -1,0 +1,161 @@
+#include "storage/rocks_store.hpp"
+
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <array>
+
+#include "storage/rocks_errors.hpp"
+#include "storage/rocks_options.hpp"
+
+namespace holdfast {
+namespace {
+
+using Handles = std::array<rocksdb::ColumnFamilyHandle*, kFamilies>;
+
+constexpr std::size_t kBatchReserveBytes = std::size_t{256} << 10;
+
+std::size_t at(Family family) { return static_cast<std::size_t>(family); }
+
+rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
+std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+// The statuses of the single operations cannot fail: there is no size limit and no savepoint.
+void append_op(rocksdb::WriteBatch& batch, rocksdb::ColumnFamilyHandle* family, const WriteOp& op) {
+  switch (op.kind) {
+    case WriteOp::Kind::put: batch.Put(family, op.key, op.value).PermitUncheckedError(); return;
+    case WriteOp::Kind::erase: batch.Delete(family, op.key).PermitUncheckedError(); return;
+    case WriteOp::Kind::erase_range:
+      // RocksDB refuses a whole batch for a range that ends before it begins; an empty one needs no row.
+      if (op.key < op.value) batch.DeleteRange(family, op.key, op.value).PermitUncheckedError();
+      return;
+  }
+}
+
+class RocksBatch final : public Batch {
+ public:
+  explicit RocksBatch(const Handles& families) : families_(families), batch_(kBatchReserveBytes) {}
+
+  void append(const WriteSet& writes) override {
+    for (const WriteOp& op : writes.ops) append_op(batch_, families_[at(op.family)], op);
+  }
+  void clear() noexcept override { batch_.Clear(); }
+  [[nodiscard]] std::size_t bytes() const noexcept override { return empty() ? 0 : batch_.GetDataSize(); }
+  [[nodiscard]] bool empty() const noexcept override { return batch_.Count() == 0; }
+  [[nodiscard]] rocksdb::WriteBatch& raw() noexcept { return batch_; }
+
+ private:
+  const Handles& families_;
+  rocksdb::WriteBatch batch_;
+};
+
+rocksdb::WriteOptions write_options(Durability durability) {
+  rocksdb::WriteOptions options;
+  options.sync = durability == Durability::synced;
+  options.disableWAL = false;
+  return options;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> describe_families() {
+  const auto cache = make_block_cache();
+  // RocksDB insists on a family of this name; it stays empty.
+  std::vector<rocksdb::ColumnFamilyDescriptor> families{{rocksdb::kDefaultColumnFamilyName, {}}};
+  for (std::size_t i = 0; i < kFamilies; ++i) {
+    const auto family = static_cast<Family>(i);
+    families.emplace_back(std::string(name_of(family)), family_options(family, cache));
+  }
+  return families;
+}
+
+}  // namespace
+
+class RocksStore::Impl {
+ public:
+  Impl(std::unique_ptr<rocksdb::DB> opened, const std::vector<rocksdb::ColumnFamilyHandle*>& handles)
+      : db(std::move(opened)), default_family(handles.front()) {
+    std::copy(handles.begin() + 1, handles.end(), families.begin());
+  }
+  ~Impl() {
+    for (auto* handle : families) destroy(handle);
+    destroy(default_family);
+    db->Close().PermitUncheckedError();  // the log has every acknowledged row; there is nothing left to fail
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  std::unique_ptr<rocksdb::DB> db;
+  rocksdb::ColumnFamilyHandle* default_family;
+  Handles families{};
+
+ private:
+  void destroy(rocksdb::ColumnFamilyHandle* handle) { db->DestroyColumnFamilyHandle(handle).PermitUncheckedError(); }
+};
+
+RocksStore::RocksStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+RocksStore::~RocksStore() = default;
+
+Result<std::unique_ptr<RocksStore>> RocksStore::open(const std::filesystem::path& directory, Logger& logger) {
+  rocksdb::DB* db = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  const auto status = rocksdb::DB::Open(database_options(), directory.string(), describe_families(), &handles, &db);
+  if (!status.ok()) return open_failed(status, directory);
+  logger.debug("store opened in {}", directory.string());
+  auto impl = std::make_unique<Impl>(std::unique_ptr<rocksdb::DB>(db), handles);
+  return std::unique_ptr<RocksStore>(new RocksStore(std::move(impl)));
+}
+
+Result<std::optional<std::string>> RocksStore::get(Family family, std::string_view key) const {
+  rocksdb::PinnableSlice value;
+  const auto status = impl_->db->Get(rocksdb::ReadOptions(), impl_->families[at(family)], slice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  if (!status.ok()) return read_failed(status);
+  return std::optional<std::string>(view(value));
+}
+
+Result<void> RocksStore::scan(Family family, const Range& range,
+                              const std::function<Visit(std::string_view key, std::string_view value)>& visit) const {
+  if (!range.to.empty() && range.from >= range.to) return {};
+  const rocksdb::Slice from(range.from);
+  const rocksdb::Slice to(range.to);
+  rocksdb::ReadOptions options;
+  options.iterate_lower_bound = &from;
+  if (!range.to.empty()) options.iterate_upper_bound = &to;
+
+  // An iterator sees the store as of its creation.
+  const std::unique_ptr<rocksdb::Iterator> rows(impl_->db->NewIterator(options, impl_->families[at(family)]));
+  const bool ascending = range.order == Range::Order::ascending;
+  ascending ? rows->SeekToFirst() : rows->SeekToLast();
+  while (rows->Valid()) {
+    if (visit(view(rows->key()), view(rows->value())) == Visit::stop) return {};
+    ascending ? rows->Next() : rows->Prev();
+  }
+  if (const auto status = rows->status(); !status.ok()) return read_failed(status);
+  return {};
+}
+
+std::unique_ptr<Batch> RocksStore::make_batch() const { return std::make_unique<RocksBatch>(impl_->families); }
+
+Result<void> RocksStore::write(Batch& batch, Durability durability) {
+  const auto status = impl_->db->Write(write_options(durability), &static_cast<RocksBatch&>(batch).raw());
+  if (!status.ok()) return write_failed(status);
+  return {};
+}
+
+Result<void> RocksStore::sync() {
+  if (const auto status = impl_->db->SyncWAL(); !status.ok()) return write_failed(status);
+  return {};
+}
+
+Result<void> RocksStore::compact(Family family, const Range& range) {
+  const rocksdb::Slice from(range.from);
+  const rocksdb::Slice to(range.to);
+  rocksdb::CompactRangeOptions options;
+  // The last level too: an erased value must leave every file.
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  const auto status =
+      impl_->db->CompactRange(options, impl_->families[at(family)], &from, range.to.empty() ? nullptr : &to);
+  if (!status.ok()) return read_failed(status);
+  return {};
+}
+
+}  // namespace holdfast

@@ -1,0 +1,33 @@
+// WalFileSystem: RocksDB's file system, with write-ahead logs that are cheap to sync.
+//
+// What: syncing an append also syncs the file's new size, a second write of the disk. A log of this file system has
+// its size ahead of its content: appends write into space that is there already, and a sync is the data alone.
+//
+// Operation: the file grows by a chunk of zeros whenever a synced append needs room; Close cuts the zeros
+// off. After a crash they are still there, and behind them nothing: repair_wal() (storage/wal_repair.hpp) cuts them
+// off before RocksDB reads the log. A log that nobody syncs (Durability::buffered) never grows ahead: there the
+// operating system may write blocks in any order, and a file that ends with its content shows where it ended.
+//
+// Concurrency: as RocksDB's files: one writer a file. Every other file and every call goes to the target.
+// Limits: at most one chunk of space beyond the log's content; without space to grow ahead it appends plainly.
+#pragma once
+
+#include <rocksdb/file_system.h>
+
+#include <memory>
+#include <string>
+
+namespace holdfast {
+
+class WalFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  explicit WalFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target) : FileSystemWrapper(target) {}
+
+  [[nodiscard]] const char* Name() const override { return "holdfast.WalFileSystem"; }
+
+  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* debug) override;
+};
+
+}  // namespace holdfast
