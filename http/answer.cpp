@@ -1,5 +1,7 @@
 #include "http/answer.hpp"
 
+#include <ostream>  // Boost 1.81 string_view names it and does not include it
+
 #include <boost/beast/http/status.hpp>
 #include <charconv>
 

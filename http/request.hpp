@@ -4,6 +4,8 @@
 // the parser that fills it.
 #pragma once
 
+#include <ostream>  // Boost 1.81 string_view names it and does not include it
+
 #include <boost/beast/http/verb.hpp>
 #include <cstdint>
 #include <holdfast/error.hpp>

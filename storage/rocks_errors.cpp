@@ -10,6 +10,10 @@
 namespace holdfast {
 namespace {
 
+constexpr const char* kAfterDamage =
+    "It was not opened, because rows that were acknowledged could be missing. Keep a copy of the directory, check the "
+    "disk, and restore the latest backup.";
+
 bool says(const rocksdb::Status& status, std::string_view words) {
   return status.ToString().find(words) != std::string::npos;
 }
@@ -51,13 +55,15 @@ tl::unexpected<Error> open_failed(const rocksdb::Status& status, const std::file
                                          "know. Nothing was changed. Start a newer version of holdfast on it.");
   }
   if (status.IsCorruption()) {
-    return fail(ErrorCode::internal,
-                place + " is damaged (" + status.ToString() +
-                    "). It was not opened, because rows that were acknowledged could be missing. Keep a copy of the "
-                    "directory, check the disk, and restore the latest backup.");
+    return fail(ErrorCode::internal, place + " is damaged (" + status.ToString() + "). " + kAfterDamage);
   }
   return fail(ErrorCode::internal, place + " cannot be opened (" + status.ToString() +
                                        "). Check the directory's permissions, its disk and the free space.");
+}
+
+tl::unexpected<Error> log_damaged(const std::filesystem::path& log, std::uint64_t at) {
+  return fail(ErrorCode::internal,
+              "The store's log " + log.string() + " is damaged at byte " + std::to_string(at) + ". " + kAfterDamage);
 }
 
 tl::unexpected<Error> read_failed(const rocksdb::Status& status) {

@@ -3,6 +3,7 @@
 
 #include <rocksdb/status.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <holdfast/error.hpp>
 
@@ -10,6 +11,9 @@ namespace holdfast {
 
 // `internal`: lock held, damaged, newer, not accessible; the detail ends with what to do next.
 [[nodiscard]] tl::unexpected<Error> open_failed(const rocksdb::Status& status, const std::filesystem::path& directory);
+
+// `internal`: the log is bad in the middle, at byte `at`.
+[[nodiscard]] tl::unexpected<Error> log_damaged(const std::filesystem::path& log, std::uint64_t at);
 
 [[nodiscard]] tl::unexpected<Error> read_failed(const rocksdb::Status& status);  // internal
 

@@ -1,12 +1,16 @@
 #include "storage/rocks_store.hpp"
 
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <array>
 
 #include "storage/rocks_errors.hpp"
 #include "storage/rocks_options.hpp"
+#include "storage/wal_file_system.hpp"
+#include "storage/wal_repair.hpp"
 
 namespace holdfast {
 namespace {
@@ -71,8 +75,9 @@ std::vector<rocksdb::ColumnFamilyDescriptor> describe_families() {
 
 class RocksStore::Impl {
  public:
-  Impl(std::unique_ptr<rocksdb::DB> opened, const std::vector<rocksdb::ColumnFamilyHandle*>& handles)
-      : db(std::move(opened)), default_family(handles.front()) {
+  Impl(std::unique_ptr<rocksdb::Env> files, std::unique_ptr<rocksdb::DB> opened,
+       const std::vector<rocksdb::ColumnFamilyHandle*>& handles)
+      : env(std::move(files)), db(std::move(opened)), default_family(handles.front()) {
     std::copy(handles.begin() + 1, handles.end(), families.begin());
   }
   ~Impl() {
@@ -83,6 +88,7 @@ class RocksStore::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
+  std::unique_ptr<rocksdb::Env> env;  // outlives the database
   std::unique_ptr<rocksdb::DB> db;
   rocksdb::ColumnFamilyHandle* default_family;
   Handles families{};
@@ -95,12 +101,16 @@ RocksStore::RocksStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RocksStore::~RocksStore() = default;
 
 Result<std::unique_ptr<RocksStore>> RocksStore::open(const std::filesystem::path& directory, Logger& logger) {
+  if (auto repaired = repair_wals(directory, logger); !repaired) return tl::unexpected(repaired.error());
+  auto env = rocksdb::NewCompositeEnv(std::make_shared<WalFileSystem>(rocksdb::FileSystem::Default()));
+  auto options = database_options();
+  options.env = env.get();
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  const auto status = rocksdb::DB::Open(database_options(), directory.string(), describe_families(), &handles, &db);
+  const auto status = rocksdb::DB::Open(options, directory.string(), describe_families(), &handles, &db);
   if (!status.ok()) return open_failed(status, directory);
   logger.debug("store opened in {}", directory.string());
-  auto impl = std::make_unique<Impl>(std::unique_ptr<rocksdb::DB>(db), handles);
+  auto impl = std::make_unique<Impl>(std::move(env), std::unique_ptr<rocksdb::DB>(db), handles);
   return std::unique_ptr<RocksStore>(new RocksStore(std::move(impl)));
 }
 

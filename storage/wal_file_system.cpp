@@ -20,7 +20,8 @@ constexpr std::string_view kWalSuffix = ".log";
 
 IOStatus failed(std::string_view doing, const std::string& path) {
   const std::string what = std::string("While ").append(doing).append(": ").append(path);
-  return errno == ENOSPC ? IOStatus::NoSpace(what, std::strerror(errno)) : IOStatus::IOError(what, std::strerror(errno));
+  return errno == ENOSPC ? IOStatus::NoSpace(what, std::strerror(errno))
+                         : IOStatus::IOError(what, std::strerror(errno));
 }
 
 class WalFile final : public rocksdb::FSWritableFile {

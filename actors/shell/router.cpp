@@ -10,7 +10,7 @@ namespace holdfast::shell {
 Router::Router(caf::actor_system& system, Services& services, Execution execution)
     : system_(system), services_(services), execution_(execution), engine_(services.engine) {}
 
-Router::~Router() { clear(); }
+Router::~Router() { close(); }
 
 Router::Entry& Router::entry_of(Shard& shard, const SessionId& session, std::vector<caf::actor>& crowded) {
   if (const auto found = shard.live.find(session); found != shard.live.end()) {
@@ -46,10 +46,16 @@ void Router::send(const SessionId& session, EnvelopePtr envelope) {
   {
     auto& shard = shard_of(session);
     const std::lock_guard lock(shard.mutex);
-    auto& entry = entry_of(shard, session, crowded);
-    ++entry.sent;
-    entry.used = now;
-    actor = entry.actor;
+    if (!closed_.load(std::memory_order_relaxed)) {
+      auto& entry = entry_of(shard, session, crowded);
+      ++entry.sent;
+      entry.used = now;
+      actor = entry.actor;
+    }
+  }
+  if (!actor) {
+    if (envelope->done) envelope->done(fail(ErrorCode::shutting_down, "the engine is closed"));
+    return;
   }
   auto* lane = execution_ == Execution::inline_lane ? Lane::current(system_, engine_) : nullptr;
   for (const auto& idle : crowded) {
@@ -94,7 +100,8 @@ void Router::sweep(Time now, Time idle_ms) {
   }
 }
 
-void Router::clear() {
+void Router::close() {
+  closed_.store(true);
   for (auto& shard : shards_) {
     std::unordered_map<SessionId, Entry> gone;
     const std::lock_guard lock(shard.mutex);

@@ -40,8 +40,8 @@ class Router {
   [[nodiscard]] bool leave(const SessionId& session, std::uint64_t handled);
   // Asks those idle for idle_ms to leave. Call now and then.
   void sweep(Time now, Time idle_ms);
-  // Forgets all actors; nothing may be in flight.
-  void clear();
+  // Forgets all actors and brings none to life any more: what is sent from then on is answered shutting_down.
+  void close();
   [[nodiscard]] std::uint64_t live() const noexcept { return live_.load(std::memory_order_relaxed); }
 
  private:
@@ -66,6 +66,7 @@ class Router {
   const std::uint64_t engine_;
   std::array<Shard, 16> shards_;
   std::atomic<std::uint64_t> live_{0};
+  std::atomic<bool> closed_{false};
 };
 
 }  // namespace holdfast::shell

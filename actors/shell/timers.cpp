@@ -39,14 +39,14 @@ void Timers::start() {
 void Timers::stop() {
   {
     const std::lock_guard lock(mutex_);
-    if (phase_ != Phase::running) return;
-    phase_ = Phase::stopping;
+    if (phase_ == Phase::running) phase_ = Phase::stopping;
     wake_.notify_one();
   }
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
+  std::map<Id, std::function<void()>> dropped;  // what they hold may set timers when it goes
   const std::lock_guard lock(mutex_);
   phase_ = Phase::idle;
-  timers_.clear();
+  dropped.swap(timers_);
 }
 
 void Timers::run() {

@@ -41,12 +41,12 @@ Engine::Impl::Impl(EngineParts parts)
       permits_(limits().in_flight_max, limits().in_flight_bytes_max),
       pipeline_(*parts_.store, parts_.options.durability, limits().commit_batch_bytes_max),
       timers_(*parts_.clock),
-      system_(configure(config_, parts_)),
+      system_(std::make_unique<caf::actor_system>(configure(config_, parts_))),
       services_{number_,   *parts_.store, pipeline_, *parts_.clock,      *parts_.random,
                 limits(),  vault_,        signer_,   parts_.identity.id, parts_.options.durability,
                 hub_,      counters_,     nullptr,   {},                 {},
                 {}} {
-  router_ = std::make_unique<shell::Router>(system_, services_, execution_of(parts_));
+  router_ = std::make_unique<shell::Router>(*system_, services_, execution_of(parts_));
   services_.router = router_.get();
   alarms_ = std::make_unique<shell::Alarms>(*parts_.store, *parts_.clock, timers_, [this](const SessionId& session) {
     auto envelope = std::make_shared<shell::Envelope>();
@@ -82,7 +82,7 @@ Result<void> Engine::Impl::start() {
     parts_.logger->error("the store is broken, every write is refused from now on: {}", error.detail);
     for (const auto& hook : hooks) hook(error);
   });
-  dispatcher_ = system_.spawn<shell::Dispatcher, caf::hidden>(services_, timers_, dispatcher_stats_);
+  dispatcher_ = system_->spawn<shell::Dispatcher, caf::hidden>(services_, timers_, dispatcher_stats_);
   if (auto ok = alarms_->start(); !ok) return ok;
   if (parts_.drive == EngineParts::Drive::threads) {
     pipeline_.start();
@@ -96,11 +96,15 @@ Result<void> Engine::Impl::start() {
 Engine::Impl::~Impl() {
   if (!abandoned_) close();
   timers_.stop();
-  pipeline_.stop();
-  // Actors hold references to the services: they go before anything else does.
-  if (dispatcher_) caf::anon_send_exit(dispatcher_, caf::exit_reason::kill);
+  // The drain goes deaf, the actors go, then what they still had in the pipeline: each uses what is taken down after it.
+  services_.on_ready = [](const SessionId&, const std::optional<session::ReadyMark>&, const Labels&) {};
+  services_.on_alarm = [](const SessionId&, Time) {};
+  services_.on_shredded = [](const SessionId&) {};
+  caf::anon_send_exit(dispatcher_, caf::exit_reason::kill);
   dispatcher_ = nullptr;
-  router_->clear();
+  router_->close();
+  system_.reset();
+  pipeline_.stop();
 }
 
 void Engine::Impl::housekeeping() {
@@ -165,7 +169,7 @@ void Engine::Impl::claim(ClaimRequest request, Done<std::vector<Delivery>> done)
   claim->deadline = clock().now() + request.wait_ms;
   claim->request = std::move(request);
   claim->done = std::move(done);
-  auto* lane = parts_.drive == EngineParts::Drive::threads ? shell::Lane::current(system_, number_) : nullptr;
+  auto* lane = parts_.drive == EngineParts::Drive::threads ? shell::Lane::current(*system_, number_) : nullptr;
   shell::tell(dispatcher_, std::make_shared<shell::DispatcherNews::element_type>(shell::ClaimMade{std::move(claim)}), lane);
   if (lane != nullptr) lane->drain();
 }

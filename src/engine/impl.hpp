@@ -67,11 +67,14 @@ class Engine::Impl {
   [[nodiscard]] CommitPipeline& pipeline() noexcept { return pipeline_; }
   [[nodiscard]] shell::Timers& timers() noexcept { return timers_; }
   [[nodiscard]] const Clock& clock() const noexcept { return *parts_.clock; }
-  [[nodiscard]] caf::actor_system& system() noexcept { return system_; }
+  [[nodiscard]] caf::actor_system& system() noexcept { return *system_; }
   [[nodiscard]] shell::Router& router() noexcept { return *router_; }
   [[nodiscard]] Store& store() noexcept { return *parts_.store; }
-  // Ends every answer that a simulated crash would have cut off: the owner drops the engine right after it.
-  void abandon() noexcept { health_.store(Health::broken); abandoned_ = true; }
+  // A simulated crash: the owner drops the engine right after it, and nothing is marked or drained.
+  void abandon() noexcept {
+    health_.store(Health::broken);
+    abandoned_ = true;
+  }
 
   void on_broken(std::function<void(const Error&)> hook);
 
@@ -93,7 +96,7 @@ class Engine::Impl {
   CommitPipeline pipeline_;
   shell::Timers timers_;
   caf::actor_system_config config_;
-  caf::actor_system system_;
+  std::unique_ptr<caf::actor_system> system_;
   shell::Services services_;
   std::unique_ptr<shell::Router> router_;
   std::unique_ptr<shell::Alarms> alarms_;

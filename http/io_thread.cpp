@@ -1,0 +1,164 @@
+#include "http/io_thread.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/post.hpp>
+#include <chrono>
+
+#include "http/connection.hpp"
+#include "src/core/crypto.hpp"
+#include "src/core/random.hpp"
+
+namespace holdfast::http {
+namespace {
+
+thread_local const IoThread* current_thread = nullptr;
+
+std::int64_t steady_ms() noexcept {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// A quarter of the shortest timeout, and never so often that an idle server shows in top.
+std::int64_t tick_for(const Limits& limits) noexcept {
+  constexpr std::uint64_t kTickMsMin = 10;
+  constexpr std::uint64_t kTickMsMax = 250;
+  const auto shortest = std::min({limits.header_timeout_ms, limits.body_timeout_ms, limits.write_timeout_ms,
+                                  limits.keep_alive_timeout_ms, limits.event_heartbeat_ms});
+  return static_cast<std::int64_t>(std::clamp(shortest / 4, kTickMsMin, kTickMsMax));
+}
+
+std::string random_prefix() {
+  std::array<char, 6> bytes;
+  SystemRandom().fill(std::as_writable_bytes(std::span(bytes)));
+  return "req_" + to_hex({bytes.data(), bytes.size()});
+}
+
+}  // namespace
+
+IoThread::IoThread(Services& services, unsigned number)
+    : services_(services),
+      number_(number),
+      work_(context_.get_executor()),
+      ticker_(context_),
+      now_ms_(steady_ms()),
+      tick_ms_(tick_for(services.limits)),
+      request_id_prefix_(random_prefix()) {}
+
+IoThread::~IoThread() {
+  if (thread_.joinable()) stop();
+}
+
+void IoThread::start() {
+  schedule_tick();
+  thread_ = std::thread([this] { run(); });
+}
+
+void IoThread::run() {
+  current_thread = this;
+  context_.run();
+}
+
+void IoThread::stop() {
+  boost::asio::post(context_, [this] {
+    for (std::size_t i = peers_.size(); i-- > 0;) std::shared_ptr(peers_[i])->abort();
+    ticker_.cancel();
+    context_.stop();
+  });
+  if (thread_.joinable()) thread_.join();
+  std::unique_ptr<Task> dropped;
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    stopped_ = true;
+    dropped = std::move(inbox_);
+  }
+  while (dropped) dropped = std::move(dropped->next_);  // one by one: a long chain must not recurse
+}
+
+bool IoThread::is_current() const noexcept { return current_thread == this; }
+
+void IoThread::submit(std::unique_ptr<Task> task) {
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    if (stopped_) return;
+    const bool was_empty = inbox_ == nullptr;
+    task->next_ = std::move(inbox_);
+    inbox_ = std::move(task);
+    if (!was_empty) return;
+  }
+  boost::asio::post(context_, [self = shared_from_this()] { self->drain_inbox(); });
+}
+
+void IoThread::drain_inbox() {
+  std::unique_ptr<Task> newest_first;
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    newest_first = std::move(inbox_);
+  }
+  std::unique_ptr<Task> in_order;
+  while (newest_first) {
+    auto rest = std::move(newest_first->next_);
+    newest_first->next_ = std::move(in_order);
+    in_order = std::move(newest_first);
+    newest_first = std::move(rest);
+  }
+  while (in_order) {
+    in_order->run();
+    in_order = std::move(in_order->next_);
+  }
+}
+
+void IoThread::adopt(Tcp::socket socket) {
+  auto connection = std::make_shared<Connection>(*this, std::move(socket));
+  add(connection);
+  connection->start();
+}
+
+void IoThread::add(std::shared_ptr<Peer> peer) {
+  peer->slot_ = peers_.size();
+  peers_.push_back(std::move(peer));
+  peer_count_.store(peers_.size(), std::memory_order_relaxed);
+  services_.connections.fetch_add(1, std::memory_order_relaxed);
+}
+
+void IoThread::remove(Peer& peer) {
+  const auto slot = peer.slot_;
+  if (slot >= peers_.size() || peers_[slot].get() != &peer) return;
+  const auto keep = std::move(peers_[slot]);
+  if (slot + 1 != peers_.size()) {
+    peers_[slot] = std::move(peers_.back());
+    peers_[slot]->slot_ = slot;
+  }
+  peers_.pop_back();
+  peer_count_.store(peers_.size(), std::memory_order_relaxed);
+  services_.connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void IoThread::stop_peers() {
+  for (std::size_t i = peers_.size(); i-- > 0;) std::shared_ptr(peers_[i])->stop();
+}
+
+void IoThread::schedule_tick() {
+  ticker_.expires_after(std::chrono::milliseconds(tick_ms_));
+  ticker_.async_wait([this](const boost::system::error_code& ec) {
+    if (ec) return;
+    tick();
+    schedule_tick();
+  });
+}
+
+// Backwards: a peer that ends takes itself out, and the one that fills its slot was visited already.
+void IoThread::tick() {
+  now_ms_ = steady_ms();
+  for (std::size_t i = peers_.size(); i-- > 0;)
+    if (i < peers_.size()) std::shared_ptr(peers_[i])->tick(now_ms_);
+}
+
+void IoThread::mint_request_id(std::string& out) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  out = request_id_prefix_;
+  const auto n = ++request_ids_;
+  for (int shift = 44; shift >= 0; shift -= 4) out += kHex[(n >> shift) & 15];
+}
+
+}  // namespace holdfast::http

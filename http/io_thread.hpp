@@ -1,0 +1,100 @@
+// IoThread: one thread, one event loop, and the connections that live on it for good.
+//
+// Everything of a connection happens on its thread, so nothing of it is locked. Other threads (an engine's completion)
+// hand in a Task: a list under a mutex, and one wake-up for all tasks that come before the thread looks. Deadlines have
+// no timers of their own: one coarse tick visits every peer, so a deadline is met up to a tick late.
+//
+// Lifetime: connections and calls in the air share ownership, so a completion that comes after stop() finds a thread
+// that drops it. Scratch buffers (`json`, `answer`) are for code that runs on the thread and does not wait.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "http/answer.hpp"
+#include "http/services.hpp"
+#include "http/task.hpp"
+#include "src/core/json.hpp"
+
+namespace holdfast::http {
+
+using Tcp = boost::asio::ip::tcp;
+
+// What a thread keeps of each connection, whatever it speaks.
+class Peer {
+ public:
+  virtual ~Peer() = default;
+  virtual void tick(std::int64_t now_ms) = 0;
+  virtual void stop() = 0;   // end as soon as the answer in the making is sent
+  virtual void abort() = 0;  // end now
+
+ private:
+  friend class IoThread;
+  std::size_t slot_ = 0;
+};
+
+class IoThread final : public std::enable_shared_from_this<IoThread> {
+ public:
+  IoThread(Services& services, unsigned number);
+  ~IoThread();
+
+  void start();
+  // Ends what is left and joins. From outside the thread.
+  void stop();
+
+  // Any thread. The task is destroyed unrun after stop().
+  void submit(std::unique_ptr<Task> task);
+  [[nodiscard]] bool is_current() const noexcept;
+
+  // ---- on the thread ----
+  void adopt(Tcp::socket socket);
+  void add(std::shared_ptr<Peer> peer);
+  void remove(Peer& peer);
+  void stop_peers();
+  [[nodiscard]] std::size_t peers() const noexcept { return peer_count_.load(std::memory_order_relaxed); }
+  // Steady milliseconds as of the last tick; add tick_ms() to a deadline so that it is never early.
+  [[nodiscard]] std::int64_t now_ms() const noexcept { return now_ms_; }
+  [[nodiscard]] std::int64_t tick_ms() const noexcept { return tick_ms_; }
+  [[nodiscard]] unsigned number() const noexcept { return number_; }
+  [[nodiscard]] Services& services() noexcept { return services_; }
+  [[nodiscard]] boost::asio::io_context& context() noexcept { return context_; }
+  // Unique in this process and, but for chance, across restarts.
+  void mint_request_id(std::string& out);
+
+  json::Parser json;
+  Answer answer;
+
+ private:
+  void run();
+  void schedule_tick();
+  void tick();
+  void drain_inbox();
+
+  Services& services_;
+  const unsigned number_;
+  boost::asio::io_context context_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  boost::asio::steady_timer ticker_;
+  std::int64_t now_ms_ = 0;
+  std::int64_t tick_ms_ = 0;
+  std::string request_id_prefix_;
+  std::uint64_t request_ids_ = 0;
+  std::vector<std::shared_ptr<Peer>> peers_;
+  std::atomic<std::size_t> peer_count_{0};
+
+  std::mutex inbox_mutex_;
+  std::unique_ptr<Task> inbox_;  // newest first
+  bool stopped_ = false;         // guarded by inbox_mutex_
+
+  std::thread thread_;
+};
+
+}  // namespace holdfast::http

@@ -1,0 +1,371 @@
+#include "tests/simulation/world.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "actors/session/journal.hpp"
+#include "actors/session/views.hpp"
+#include "src/core/crypto.hpp"
+
+namespace holdfast::simulation {
+namespace {
+
+Limits limits() {
+  Limits l;
+  l.queue_window_messages = 3;  // so that queues are deeper than what memory holds
+  l.live_objects_max = 2;
+  l.idle_evict_ms = 500;
+  l.retry_default_ms = {50, 200};
+  return l;
+}
+
+// Replies of commands in the simulation come through here; `then` sees those of the living process only.
+template <class T>
+std::function<void(Result<session::Reply>)> on_reply(const std::uint64_t& generation,
+                                                     std::function<void(Result<T>)> then) {
+  return [&generation, asked = generation, then = std::move(then)](Result<session::Reply> reply) {
+    if (asked != generation) return;
+    if (!reply) return then(tl::unexpected(std::move(reply.error())));
+    then(std::move(std::get<T>(*reply)));
+  };
+}
+
+}  // namespace
+
+World::World(std::uint64_t seed, Coverage& coverage) : random_(seed), seed_(seed), coverage_(coverage) {
+  open();
+}
+
+World::~World() {
+  ++generation_;
+  engine_->abandon();
+}
+
+void World::open() {
+  EngineParts parts;
+  parts.options.limits = limits();
+  parts.logger = make_logger(LogLevel::off, LogFormat::text);
+  parts.clock = std::make_unique<SimulatedClock>(now_);
+  parts.random = std::make_unique<SeededRandom>(random_.next());
+  auto store = store_ == nullptr ? std::make_unique<MemoryStore>() : store_->crash(random_);
+  store_ = store.get();
+  parts.store = std::move(store);
+  parts.identity.id = "str_simulation";
+  parts.master_key = master_;
+  parts.drive = EngineParts::Drive::stepped;
+  auto engine = Engine::Impl::make(std::move(parts));
+  REQUIRE(engine);
+  if (engine_) engine_->abandon();
+  engine_ = std::move(*engine);
+}
+
+void World::crash() {
+  ++coverage_.crashes;
+  ++generation_;
+  held_.clear();
+  open();
+}
+
+void World::drain_actors() {
+  auto& jobs = scheduler().jobs;
+  while (!jobs.empty()) {
+    std::rotate(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(pick(jobs.size())), jobs.end());
+    scheduler().try_run_once();
+  }
+}
+
+void World::settle() {
+  do drain_actors();
+  while (engine_->pipeline().commit_once() || !scheduler().jobs.empty());
+}
+
+void World::run(int steps) {
+  INFO("seed " << seed_ << "; again with: HOLDFAST_SIM_SEED=" << seed_ << " bin/simulation_tests");
+  for (int i = 0; i < steps; ++i) {
+    step();
+    if (engine_->health() == Health::broken) {  // a process whose store failed ends, and a new one recovers
+      settle();
+      crash();
+      verify();
+    }
+  }
+  settle();
+  verify();
+  crash();
+  verify();
+}
+
+void World::step() {
+  switch (pick(24)) {
+    case 0: case 1: case 2: case 3: admit(); break;
+    case 4: admit_batch(); break;
+    case 5: retry(); break;
+    case 6: case 7: claim(); break;
+    case 8: case 9: case 10: work_on_lease(); break;
+    case 11: change_queue(); break;
+    case 12: case 13: case 14: engine_->pipeline().commit_once(); break;
+    case 15: drain_actors(); break;
+    case 16: case 17: case 18: case 19: {
+      auto& jobs = scheduler().jobs;
+      if (jobs.empty()) break;
+      std::rotate(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(pick(jobs.size())), jobs.end());
+      scheduler().try_run_once();
+      break;
+    }
+    case 20:
+      now_ += static_cast<Time>(pick(400));
+      engine_->timers().run_due();
+      break;
+    case 21:
+      engine_->router().sweep(now_, static_cast<Time>(pick(2)) * 100);
+      break;
+    case 22:
+      if (pick(6) == 0) {
+        ++coverage_.faults;
+        store_->inject(static_cast<MemoryStore::Fault>(1 + pick(4)));
+      }
+      break;
+    case 23:
+      if (pick(5) == 0) {
+        crash();
+        verify();
+      }
+      break;
+  }
+}
+
+bool World::durable(const std::string& session, const std::string& message) const {
+  const session::StoreReader reader(*store_);
+  const SessionId id{std::string(kDefaultProject), session};
+  return session::Journal(reader, id).find(message).has_value();
+}
+
+void World::answered(const std::string& session, const Admitted& admitted) {
+  auto& sent = sessions_[session].at(admitted.message);
+  // The gate: nobody is told of a message that a crash could still take away. A read fault is not an absence.
+  store_->inject(MemoryStore::Fault::none);
+  REQUIRE(durable(session, admitted.message));
+  REQUIRE(admitted.body_hash == session::show_hash(session::body_hash_of(sent.request)));
+  if (sent.seq != 0) {
+    REQUIRE(sent.seq == admitted.seq);  // a replay repeats the answer
+    REQUIRE(admitted.replayed);
+  }
+  sent.seq = admitted.seq;
+  if (admitted.replayed) ++coverage_.replays;
+  if (admitted.outcome == Outcome::merged) ++coverage_.merged;
+  if (admitted.outcome == Outcome::replaced) ++coverage_.replaced;
+}
+
+namespace {
+bool nothing_written(const Error& error) {
+  return error.code != ErrorCode::commit_unknown && error.code != ErrorCode::insufficient_storage;
+}
+}  // namespace
+
+void World::admit() {
+  const auto session = any_session();
+  AdmitRequest request = AdmitRequest::prompt("m" + std::to_string(next_id_));
+  request.id = "c" + std::to_string(next_id_++);
+  request.author = pick(2) == 0 ? "ann" : "bob";
+  constexpr OnBusy kPolicies[] = {OnBusy::enqueue, OnBusy::enqueue, OnBusy::enqueue, OnBusy::reject, OnBusy::replace,
+                                  OnBusy::merge};
+  request.on_busy = kPolicies[pick(6)];
+  if (pick(8) == 0) request.expires_at = now_ + static_cast<Time>(pick(600)) + 1;
+  if (pick(8) == 0) request.not_before = now_ + static_cast<Time>(pick(300));
+  sessions_[session][request.id] = Sent{request};
+  const auto id = request.id;
+  session::Admit command;
+  command.messages.push_back(std::move(request));
+  engine_->command(session, std::move(command), 0,
+                   on_reply<std::vector<Admitted>>(generation_, [this, session, id](auto reply) {
+                     if (reply) return answered(session, reply->front());
+                     auto& sent = sessions_[session].at(id);
+                     if (nothing_written(reply.error())) ++sent.refused, ++coverage_.refusals;
+                   }));
+}
+
+void World::admit_batch() {
+  const auto session = any_session();
+  const auto batch = ++next_batch_;
+  session::Admit command;
+  std::vector<std::string> ids;
+  for (std::uint64_t n = 2 + pick(3); n > 0; --n) {
+    AdmitRequest request = AdmitRequest::command("b" + std::to_string(next_id_));
+    request.id = "c" + std::to_string(next_id_++);
+    Sent sent{request};
+    sent.batch = batch;
+    sessions_[session][request.id] = sent;
+    ids.push_back(request.id);
+    command.messages.push_back(std::move(request));
+  }
+  ++coverage_.batches;
+  engine_->command(session, std::move(command), 0,
+                   on_reply<std::vector<Admitted>>(generation_, [this, session, ids](auto reply) {
+                     if (reply) {
+                       for (const auto& one : *reply) answered(session, one);
+                     } else if (nothing_written(reply.error())) {
+                       for (const auto& id : ids) ++sessions_[session].at(id).refused;
+                     }
+                   }));
+}
+
+void World::retry() {
+  const auto session = any_session();
+  auto& all = sessions_[session];
+  if (all.empty()) return;
+  auto one = all.begin();
+  std::advance(one, static_cast<std::ptrdiff_t>(pick(all.size())));
+  if (one->second.batch != 0) return;
+  session::Admit command;
+  command.messages.push_back(one->second.request);
+  ++one->second.asked;
+  engine_->command(session, std::move(command), 0,
+                   on_reply<std::vector<Admitted>>(generation_, [this, session, id = one->first](auto reply) {
+                     if (reply) return answered(session, reply->front());
+                     if (nothing_written(reply.error())) ++sessions_[session].at(id).refused;
+                   }));
+}
+
+void World::claim() {
+  ClaimRequest request;
+  request.max = 1 + pick(2);
+  request.wait_ms = static_cast<std::int64_t>(pick(2)) * 200;
+  request.lease_ms = 1'000 + static_cast<std::int64_t>(pick(2)) * 5'000;
+  engine_->claim(request, [this, asked = generation_](Result<std::vector<Delivery>> deliveries) {
+    if (asked != generation_ || !deliveries) return;
+    for (const auto& d : *deliveries) {
+      ++coverage_.deliveries;
+      held_.push_back({d.session.session, d.message.message, {d.delivery, d.lease}});
+      // One turn of a session at a time: of two leases that are held, the earlier one must have expired.
+    }
+  });
+}
+
+void World::work_on_lease() {
+  if (held_.empty()) return;
+  const auto held = held_[pick(held_.size())];
+  const auto ignore = on_reply<session::Nothing>(generation_, [](auto) {});
+  switch (pick(6)) {
+    case 0: engine_->delivery(held.lease, session::Accept{}, 0, ignore); break;
+    case 1:
+      engine_->delivery(held.lease, session::AppendEvents{{}, {{"delta", "{\"n\":1}"}, {"delta", "{\"n\":2}"}}}, 0,
+                        on_reply<std::uint64_t>(generation_, [](auto) {}));
+      break;
+    case 2: engine_->delivery(held.lease, session::Fail{{}, {"boom", pick(3) != 0, 0, {}}}, 0, ignore); break;
+    case 3: engine_->delivery(held.lease, session::Release{}, 0, ignore); break;
+    default:
+      engine_->delivery(held.lease, session::Complete{{}, {"{\"ok\":true}", {}}}, 0,
+                        on_reply<session::Nothing>(generation_, [this, held](auto reply) {
+                          if (!reply) return;
+                          const auto sent = sessions_[held.session].find(held.message);
+                          REQUIRE(sent != sessions_[held.session].end());
+                          sent->second.completed = true;
+                        }));
+  }
+}
+
+void World::change_queue() {
+  const auto session = any_session();
+  const auto& all = sessions_[session];
+  switch (pick(5)) {
+    case 0:
+    case 1:
+      engine_->command(session, session::Queue{{pick(3) == 0 ? QueueAction::pause : QueueAction::resume, {}}, {}}, 0,
+                       on_reply<Session>(generation_, [](auto) {}));
+      break;
+    case 2: {
+      if (all.empty()) return;
+      auto one = all.begin();
+      std::advance(one, static_cast<std::ptrdiff_t>(pick(all.size())));
+      engine_->command(session, session::Queue{{QueueAction::reorder, {one->first}}, {}}, 0,
+                       on_reply<Session>(generation_, [](auto) {}));
+      break;
+    }
+    case 3: {
+      if (all.empty()) return;
+      auto one = all.begin();
+      std::advance(one, static_cast<std::ptrdiff_t>(pick(all.size())));
+      engine_->command(session, session::Cancel{one->first}, 0,
+                       on_reply<Message>(generation_, [this, session, id = one->first](auto reply) {
+                         if (reply) sessions_[session].at(id).cancelled = true;
+                       }));
+      break;
+    }
+    default:
+      if (pick(6) == 0)
+        engine_->command(session, session::Queue{{QueueAction::clear, {}}, {}}, 0,
+                         on_reply<Session>(generation_, [](auto) {}));
+  }
+}
+
+void World::verify() {
+  store_->inject(MemoryStore::Fault::none);
+  for (const auto& [session, sent] : sessions_) verify_session(session, sent);
+}
+
+void World::verify_session(const std::string& session, const std::map<std::string, Sent>& sent) {
+  INFO("session " << session);
+  const session::StoreReader reader(*store_);
+  const SessionId id{std::string(kDefaultProject), session};
+  const auto entity = session::load(reader, id);
+  REQUIRE(entity);
+  const session::Journal journal(reader, id);
+
+  // Messages: dense seq, everything acknowledged is there under its seq, and what was refused is not.
+  std::map<std::string, session::Found> found;
+  std::uint64_t seq = 0;
+  std::uint64_t queued = 0;
+  journal.each_message(1, entity->state.last_position + 1, [&](session::Found&& m) {
+    REQUIRE(m.intent.seq == ++seq);
+    if (m.row.state == MessageState::queued) ++queued;
+    const auto name = m.intent.id;
+    REQUIRE(found.emplace(name, std::move(m)).second);  // no id twice
+    return Visit::next;
+  });
+  REQUIRE(!journal.failed());
+  REQUIRE(entity->state.last_seq == seq);
+  REQUIRE(entity->state.queued == queued);
+  std::map<std::uint64_t, std::pair<int, int>> batches;  // there, not there
+  for (const auto& [name, s] : sent) {
+    INFO("message " << name);
+    const auto m = found.find(name);
+    const bool there = m != found.end();
+    if (s.seq != 0) REQUIRE((there && m->second.intent.seq == s.seq));
+    if (s.refused == s.asked) REQUIRE(!there);
+    if (s.completed) REQUIRE(m->second.row.state == MessageState::completed);
+    if (s.cancelled) REQUIRE(m->second.row.state == MessageState::cancelled);
+    if (there) REQUIRE(m->second.intent.body_hash == session::body_hash_of(s.request));
+    if (s.batch != 0) ++(there ? batches[s.batch].first : batches[s.batch].second);
+  }
+  for (const auto& [batch, count] : batches) REQUIRE((count.first == 0 || count.second == 0));
+  for (const auto& [name, m] : found) REQUIRE(sent.contains(name));
+
+  // Events: dense, one terminal state a message, turns never overlap.
+  EventQuery query;
+  query.limit = SIZE_MAX;
+  query.bytes_max = SIZE_MAX;
+  const auto page = session::read_events(reader, id, query, entity->state.floor, entity->state.last_position);
+  REQUIRE(page);
+  std::uint64_t position = 0;
+  std::set<std::string> ended;
+  std::string running;
+  for (const auto& event : page->items) {
+    REQUIRE(event.id == ++position);
+    if (!event.type.starts_with("message.")) continue;
+    const auto begin = event.data.find("\"message\":\"") + 11;
+    const auto message = event.data.substr(begin, event.data.find('"', begin) - begin);
+    const auto state = message_state(std::string_view(event.type).substr(8));
+    if (!state) continue;  // message.edited
+    REQUIRE(!ended.contains(message));  // a terminal state is final
+    if (*state == MessageState::dispatched) {
+      REQUIRE(running.empty());
+      running = message;
+    } else if (running == message && *state != MessageState::running) {
+      running.clear();
+    }
+    if (terminal(*state)) ended.insert(message);
+  }
+  REQUIRE(position == entity->state.last_position);
+  for (const auto& [name, m] : found) REQUIRE(terminal(m.row.state) == ended.contains(name));
+}
+
+}  // namespace holdfast::simulation

@@ -1,0 +1,97 @@
+// World: one engine on a simulated clock, store and scheduler, driven step by step from one seed.
+//
+// A step is an operation of a client or worker, one message of one actor, one commit, a jump of the clock, a store fault,
+// or a crash with recovery. All of them are drawn from the seed, so a failing seed fails again:
+//     HOLDFAST_SIM_SEED=<seed> bin/simulation_tests
+//
+// The reference model knows only what clients know: what they sent, and what was answered.
+#pragma once
+
+#include <caf/scheduler/test_coordinator.hpp>
+#include <map>
+#include <set>
+
+#include "src/engine/impl.hpp"
+#include "storage/memory_store.hpp"
+
+namespace holdfast::simulation {
+
+class SimulatedClock final : public Clock {
+ public:
+  explicit SimulatedClock(const Time& now) : now_(now) {}
+  [[nodiscard]] Time now() const noexcept override { return now_; }
+
+ private:
+  const Time& now_;
+};
+
+// What a client knows of a message it sent.
+struct Sent {
+  AdmitRequest request;
+  std::uint64_t seq = 0;      // 0: never answered
+  std::uint64_t batch = 0;    // messages of one batch share a number; 0: alone
+  int asked = 1;              // how often it was sent
+  int refused = 0;            // how often the answer was an error that says nothing was written
+  bool completed = false;     // a complete was answered
+  bool cancelled = false;     // a cancel was answered
+};
+
+struct Held {
+  std::string session;
+  std::string message;
+  LeaseRef lease;
+};
+
+struct Coverage {
+  std::uint64_t crashes = 0, faults = 0, replays = 0, batches = 0, refusals = 0, deliveries = 0, expiries = 0,
+                evictions = 0, merged = 0, replaced = 0;
+};
+
+class World {
+ public:
+  World(std::uint64_t seed, Coverage& coverage);
+  ~World();
+
+  void run(int steps);
+
+ private:
+  using Sessions = std::map<std::string, std::map<std::string, Sent>>;
+
+  void open();
+  void crash();
+  void step();
+  void drain_actors();
+  void settle();  // until nothing moves any more
+  void verify();
+  void verify_session(const std::string& session, const std::map<std::string, Sent>& sent);
+
+  void admit();
+  void admit_batch();
+  void retry();
+  void claim();
+  void work_on_lease();
+  void change_queue();
+  void answered(const std::string& session, const Admitted& admitted);
+  [[nodiscard]] bool durable(const std::string& session, const std::string& message) const;
+
+  [[nodiscard]] std::uint64_t pick(std::uint64_t n) { return random_.next() % n; }
+  [[nodiscard]] std::string any_session() { return "s" + std::to_string(pick(4)); }
+  [[nodiscard]] caf::scheduler::test_coordinator& scheduler() {
+    return dynamic_cast<caf::scheduler::test_coordinator&>(engine_->system().scheduler());
+  }
+
+  SeededRandom random_;
+  const std::uint64_t seed_;
+  Coverage& coverage_;
+  Time now_ = 1'700'000'000'000;
+  Key32 master_{};
+  MemoryStore* store_ = nullptr;  // the engine's
+  std::unique_ptr<Engine::Impl> engine_;
+  Sessions sessions_;
+  std::vector<Held> held_;
+  std::uint64_t next_id_ = 0;
+  std::uint64_t next_batch_ = 0;
+  std::uint64_t generation_ = 0;  // answers to requests of an earlier process are not answers
+};
+
+}  // namespace holdfast::simulation
