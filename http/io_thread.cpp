@@ -59,11 +59,14 @@ void IoThread::run() {
   context_.run();
 }
 
+// The loop ends by itself when the last handler has run: no handler, and so no connection, is left inside it.
 void IoThread::stop() {
   boost::asio::post(context_, [this] {
-    for (std::size_t i = peers_.size(); i-- > 0;) std::shared_ptr(peers_[i])->abort();
+    for (std::size_t i = peers_.size(); i-- > 0;)
+      if (i < peers_.size()) std::shared_ptr(peers_[i])->abort();
+    ending_ = true;
     ticker_.cancel();
-    context_.stop();
+    work_.reset();
   });
   if (thread_.joinable()) thread_.join();
   std::unique_ptr<Task> dropped;
@@ -109,9 +112,11 @@ void IoThread::drain_inbox() {
 }
 
 void IoThread::adopt(Tcp::socket socket) {
-  auto connection = std::make_shared<Connection>(*this, std::move(socket));
+  const bool full = services_.connections.load(std::memory_order_relaxed) >= services_.limits.connections_max;
+  auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket));
   add(connection);
-  connection->start();
+  if (full) connection->reject({ErrorCode::overloaded, "the server has as many connections as it takes", {}, 0, {}});
+  else connection->start();
 }
 
 void IoThread::add(std::shared_ptr<Peer> peer) {
@@ -135,13 +140,14 @@ void IoThread::remove(Peer& peer) {
 }
 
 void IoThread::stop_peers() {
-  for (std::size_t i = peers_.size(); i-- > 0;) std::shared_ptr(peers_[i])->stop();
+  for (std::size_t i = peers_.size(); i-- > 0;)
+    if (i < peers_.size()) std::shared_ptr(peers_[i])->stop();
 }
 
 void IoThread::schedule_tick() {
   ticker_.expires_after(std::chrono::milliseconds(tick_ms_));
   ticker_.async_wait([this](const boost::system::error_code& ec) {
-    if (ec) return;
+    if (ec || ending_) return;
     tick();
     schedule_tick();
   });

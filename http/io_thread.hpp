@@ -9,6 +9,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -85,6 +86,7 @@ class IoThread final : public std::enable_shared_from_this<IoThread> {
   boost::asio::steady_timer ticker_;
   std::int64_t now_ms_ = 0;
   std::int64_t tick_ms_ = 0;
+  bool ending_ = false;
   std::string request_id_prefix_;
   std::uint64_t request_ids_ = 0;
   std::vector<std::shared_ptr<Peer>> peers_;

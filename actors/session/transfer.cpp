@@ -26,6 +26,15 @@ Result<std::string> raw_member(json::Element line, const char* name, std::size_t
   return std::move(*raw);
 }
 
+// What lies in the index and the vault of one store means nothing in another.
+State without_places(State state) {
+  state.ready.reset();
+  state.armed = 0;
+  state.credential = {};
+  state.credential_message = 0;
+  return state;
+}
+
 Result<void> import_header(Work& work, json::Element line) {
   std::uint64_t version = 0;
   if (line.at_key("holdfast_export").get(version) != simdjson::SUCCESS || version != kExportVersion)
@@ -38,11 +47,7 @@ Result<void> import_header(Work& work, json::Element line) {
   auto state = decode_state(*raw_state);
   if (!document || !state || !document->exists || document->deleted) return bad_line(1, "is damaged");
   work.document = std::move(*document);
-  work.state = std::move(*state);
-  work.state.credential = {};
-  work.state.credential_message = 0;
-  work.state.ready.reset();
-  work.state.armed = 0;
+  work.state = without_places(std::move(*state));
   work.document_changed();
   work.state_changed();
   return {};
@@ -111,7 +116,7 @@ Result<Reply> run(Work& work, const Export&) {
   std::string document;
   std::string state;
   encode(document, work.document);
-  encode(state, work.state);
+  encode(state, without_places(work.state));
   std::string out;
   json::ObjectWriter(out)
       .number("holdfast_export", kExportVersion)

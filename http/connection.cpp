@@ -1,0 +1,323 @@
+#include "http/connection.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <exception>
+
+#include "http/cors.hpp"
+#include "http/dispatch.hpp"
+#include "http/metrics.hpp"
+#include "http/problem.hpp"
+
+namespace holdfast::http {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::size_t kReadBytes = 8 << 10;
+constexpr std::size_t kUnsentMax = 256 << 10;      // answers to pipelined requests wait beyond this
+constexpr std::size_t kBufferBytesKept = 64 << 10;  // a larger output buffer is given back
+constexpr std::int64_t kLingerMs = 2'000;
+
+ParserLimits parser_limits(const Limits& limits) { return {limits.header_bytes_max, &body_limit, &limits}; }
+
+std::string_view view(const boost::beast::flat_buffer& buffer) {
+  const auto data = buffer.data();
+  return {static_cast<const char*>(data.data()), data.size()};
+}
+
+}  // namespace
+
+Connection::Connection(std::shared_ptr<IoThread> thread, Tcp::socket socket)
+    : thread_(std::move(thread)),
+      socket_(std::move(socket)),
+      exchange_(*this),
+      parser_(exchange_.request(), parser_limits(thread_->services().limits)) {}
+
+void Connection::start() {
+  boost::system::error_code ec;
+  socket_.set_option(Tcp::no_delay(true), ec);
+  socket_.non_blocking(true, ec);
+  if (ec) return close();
+  read_deadline_ = thread_->now_ms() + static_cast<std::int64_t>(exchange_.limits().header_timeout_ms) +
+                   thread_->tick_ms();
+  read();
+}
+
+void Connection::reject(const Error& error) {
+  boost::system::error_code ec;
+  socket_.non_blocking(true, ec);
+  refuse(error);
+  flush();
+}
+
+// ---- from bytes to requests ----------------------------------------------------------------------------------
+
+// Parses and answers what was read, writes what is to be written, reads on.
+void Connection::work() {
+  while (phase_ == Phase::reading && in_.size() != 0 && unsent() < kUnsentMax)
+    if (!parse()) break;
+  if (phase_ == Phase::reading && end_of_input_ && unsent() < kUnsentMax) phase_ = Phase::closing;
+  flush();
+  read();
+}
+
+// True when a request was complete, and dispatched.
+bool Connection::parse() {
+  const auto used = parser_.feed(view(in_));
+  if (!used) {
+    refuse(used.error());
+    return false;
+  }
+  in_.consume(*used);
+  const auto state = parser_.state();
+  if (state == Parser::State::complete) {
+    dispatch();
+    return true;
+  }
+  await(state);
+  if (state == Parser::State::body && exchange_.request().wants_continue() && !continued_) {
+    continued_ = true;
+    if (exchange_.request().body().empty()) out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+  }
+  return false;
+}
+
+// Sets the deadline for the next part of a request, once a part.
+void Connection::await(Parser::State state) {
+  if (state == awaited_) return;
+  awaited_ = state;
+  const auto& limits = exchange_.limits();
+  const auto timeout = state == Parser::State::empty  ? limits.keep_alive_timeout_ms
+                       : state == Parser::State::head ? limits.header_timeout_ms
+                                                      : limits.body_timeout_ms;
+  read_deadline_ = thread_->now_ms() + static_cast<std::int64_t>(timeout) + thread_->tick_ms();
+}
+
+void Connection::dispatch() {
+  phase_ = Phase::answering;
+  awaited_ = Parser::State::complete;
+  exchange_.begin();
+  const auto serial = exchange_.serial();
+  dispatching_ = true;
+  try {
+    http::dispatch(exchange_);
+  } catch (const std::exception& e) {
+    exchange_.services().logger.error("request {} failed in its handler: {}", exchange_.request_id(), e.what());
+    if (exchange_.serial() == serial) exchange_.fail(ErrorCode::internal, "the server has a bug; nothing was written");
+  }
+  dispatching_ = false;
+}
+
+// Answers a request that could not be read; what follows it cannot be read either.
+void Connection::refuse(const Error& error) {
+  exchange_.begin();
+  close_after_answer_ = true;
+  phase_ = Phase::answering;
+  const bool was_dispatching = std::exchange(dispatching_, true);  // the caller flushes
+  exchange_.fail(error);
+  dispatching_ = was_dispatching;
+}
+
+void Connection::read() {
+  if (reading_ || phase_ == Phase::closed || phase_ == Phase::handing_over || end_of_input_) return;
+  if (phase_ == Phase::closing) return;
+  const bool full = phase_ == Phase::answering ? in_.size() >= kReadBytes
+                                               : phase_ == Phase::reading && unsent() >= kUnsentMax;
+  if (full) return;
+  reading_ = true;
+  const auto room = in_.prepare(kReadBytes);
+  socket_.async_read_some(room, [self = shared_from_this()](const boost::system::error_code& ec, std::size_t bytes) {
+    self->on_read(ec, bytes);
+  });
+}
+
+void Connection::on_read(const boost::system::error_code& ec, std::size_t bytes) {
+  reading_ = false;
+  if (phase_ == Phase::closed) return;
+  if (phase_ == Phase::handing_over) return give_socket();
+  if (ec == asio::error::eof) return on_end_of_input();
+  if (ec) return close();
+  if (phase_ == Phase::lingering || phase_ == Phase::streaming) return read();  // what it still says does not matter
+  in_.commit(bytes);
+  if (phase_ == Phase::reading) work();
+  else read();
+}
+
+// The client sends no more. It may still read: an answer in the making goes out, but nobody waits for such a client.
+void Connection::on_end_of_input() {
+  end_of_input_ = true;
+  if (phase_ == Phase::reading) return work();
+  if (phase_ == Phase::answering && !exchange_.waiting()) return;
+  if (phase_ != Phase::closing) close();
+}
+
+// ---- from answers to bytes -----------------------------------------------------------------------------------
+
+Framing Connection::framing() const {
+  const auto& request = exchange_.request();
+  Framing framing{exchange_.request_id()};
+  if (request.method() == Verb::head) framing.body = Framing::Body::left_out;
+  const bool closes = close_after_answer_ || exchange_.services().stopping.load(std::memory_order_relaxed) ||
+                      request.persistence() == Request::Persistence::close;
+  if (closes) framing.connection = Framing::Connection::close;
+  else if (request.version() == 10) framing.connection = Framing::Connection::keep_alive;
+  return framing;
+}
+
+void Connection::send_answer() {
+  if (phase_ != Phase::answering) return;
+  auto& answer = thread_->answer;
+  auto& services = thread_->services();
+  services.cors.decorate(answer, exchange_.request());
+  const auto frame = framing();
+  append_answer(out_, answer, frame);
+  const auto route = exchange_.match().route != nullptr ? exchange_.match().index : Metrics::kNoRoute;
+  services.metrics.count(thread_->number(), route, answer.status, exchange_.micros());
+  exchange_.end();
+  if (frame.connection == Framing::Connection::close) {
+    phase_ = Phase::closing;
+  } else {
+    phase_ = Phase::reading;
+    continued_ = false;
+    parser_.reset();
+    await(Parser::State::empty);
+  }
+  if (!dispatching_) work();
+}
+
+void Connection::begin_stream(std::shared_ptr<StreamSource> source) {
+  if (phase_ != Phase::answering) return;
+  auto& answer = thread_->answer;
+  auto& services = thread_->services();
+  services.cors.decorate(answer, exchange_.request());
+  chunked_ = exchange_.request().version() == 11;
+  append_stream_head(out_, answer, exchange_.request_id(),
+                     chunked_ ? StreamCoding::chunked : StreamCoding::until_close);
+  services.metrics.count(thread_->number(), exchange_.match().index, answer.status, exchange_.micros());
+  exchange_.end();
+  phase_ = Phase::streaming;
+  source_ = std::move(source);
+  in_.clear();
+  read();
+}
+
+void Connection::write_stream(std::string_view data) {
+  if (phase_ != Phase::streaming || data.empty()) return;
+  if (chunked_) append_chunk(out_, data);
+  else out_ += data;
+  flush();
+}
+
+void Connection::end_stream() {
+  if (phase_ != Phase::streaming) return;
+  if (chunked_) out_ += "0\r\n\r\n";
+  phase_ = Phase::closing;
+  if (const auto source = std::exchange(source_, nullptr)) source->on_closed();
+  flush();
+}
+
+void Connection::flush() {
+  if (writing_ || phase_ == Phase::closed) return;
+  while (sent_ < out_.size()) {
+    boost::system::error_code ec;
+    const auto n = socket_.write_some(asio::buffer(out_.data() + sent_, out_.size() - sent_), ec);
+    if (ec == asio::error::would_block || ec == asio::error::try_again) return await_writable();
+    if (ec) return close();
+    sent_ += n;
+  }
+  sent_ = 0;
+  out_.clear();
+  if (out_.capacity() > kBufferBytesKept) out_.shrink_to_fit();
+  on_flushed();
+}
+
+void Connection::await_writable() {
+  writing_ = true;
+  write_deadline_ = thread_->now_ms() + static_cast<std::int64_t>(exchange_.limits().write_timeout_ms) +
+                    thread_->tick_ms();
+  socket_.async_wait(Tcp::socket::wait_write, [self = shared_from_this()](const boost::system::error_code& ec) {
+    self->writing_ = false;
+    if (self->phase_ == Phase::closed) return;
+    if (ec) return self->close();
+    if (self->phase_ == Phase::reading) self->work();
+    else self->flush();
+  });
+}
+
+void Connection::on_flushed() {
+  if (phase_ == Phase::closing) return linger();
+  if (phase_ == Phase::streaming)
+    if (const auto source = source_) source->on_drained();
+}
+
+// ---- ends ----------------------------------------------------------------------------------------------------
+
+void Connection::linger() {
+  if (end_of_input_) return close();
+  boost::system::error_code ec;
+  socket_.shutdown(Tcp::socket::shutdown_send, ec);
+  if (ec) return close();
+  phase_ = Phase::lingering;
+  in_.clear();
+  read_deadline_ = thread_->now_ms() + kLingerMs;
+  read();
+}
+
+void Connection::hand_over(std::function<void(Tcp::socket)> taker) {
+  if (phase_ != Phase::answering) return;
+  exchange_.end();
+  phase_ = Phase::handing_over;
+  taker_ = std::move(taker);
+  boost::system::error_code ec;
+  if (reading_) socket_.cancel(ec);
+  else give_socket();
+}
+
+void Connection::give_socket() {
+  const auto self = shared_from_this();
+  auto socket = std::move(socket_);
+  const auto taker = std::exchange(taker_, nullptr);
+  phase_ = Phase::closed;
+  thread_->remove(*this);
+  if (taker) taker(std::move(socket));
+}
+
+void Connection::close() {
+  if (phase_ == Phase::closed) return;
+  phase_ = Phase::closed;
+  exchange_.end();
+  taker_ = nullptr;
+  boost::system::error_code ignored;  // the descriptor is released whatever close() says
+  socket_.close(ignored);
+  const auto self = shared_from_this();
+  if (const auto source = std::exchange(source_, nullptr)) source->on_closed();
+  thread_->remove(*this);
+}
+
+void Connection::tick(std::int64_t now_ms) {
+  if (writing_ && now_ms > write_deadline_) return close();
+  if (phase_ == Phase::streaming) {
+    if (const auto source = source_) source->on_tick(now_ms);
+    return;
+  }
+  if (phase_ == Phase::lingering && now_ms > read_deadline_) return close();
+  if (phase_ != Phase::reading || now_ms <= read_deadline_) return;
+  if (parser_.state() == Parser::State::empty) return close();
+  refuse({ErrorCode::request_timeout, "the request took too long to arrive", {}, 0, {}});
+  flush();
+}
+
+void Connection::stop() {
+  switch (phase_) {
+    case Phase::reading:
+      if (parser_.state() == Parser::State::empty && unsent() == 0) close();
+      return;
+    case Phase::answering:
+      if (exchange_.waiting()) exchange_.fail(ErrorCode::shutting_down, "the server is stopping; ask again elsewhere");
+      return;
+    case Phase::streaming: return end_stream();
+    default: return;
+  }
+}
+
+}  // namespace holdfast::http

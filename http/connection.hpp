@@ -1,0 +1,109 @@
+// Connection: one HTTP/1.x client, from its socket to its answers.
+//
+// Operation: bytes are read into one buffer and parsed; a complete request is dispatched to its handler; the answer is
+// appended to one output buffer, which is written with as few writes as the socket takes. The next pipelined request is
+// parsed when the answer to the one before is in that buffer, so answers keep their order and a client has one call in
+// the engine at a time. A read stays outstanding meanwhile: it notices a client that leaves a wait.
+//
+// Ends: `Connection: close`, a protocol error or a stop let the output drain, shut the sending side, and discard input
+// for a moment (closing with unread input would reset the connection under the answer). A deadline closes at once,
+// except that a request already begun is answered 408.
+//
+// Concurrency: everything runs on its IoThread. Owned by that thread, by the handlers that wait on its socket, and by
+// the calls in the air.
+//
+// Limits: head, body, timeouts and stream_buffer_bytes_max from Limits; kReadBytes of input and kUnsentMax of output
+// are held before reading or answering pauses.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "http/exchange.hpp"
+#include "http/io_thread.hpp"
+#include "http/parser.hpp"
+
+namespace holdfast::http {
+
+// Feeds an answer without an end, such as an event stream. Called on the connection's thread.
+class StreamSource {
+ public:
+  virtual ~StreamSource() = default;
+  virtual void on_drained() = 0;  // everything written so far is with the operating system
+  virtual void on_tick(std::int64_t now_ms) = 0;
+  virtual void on_closed() = 0;   // the last call
+};
+
+class Connection final : public Peer, public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(std::shared_ptr<IoThread> thread, Tcp::socket socket);
+
+  void start();
+  // Answers this error without reading anything, and closes.
+  void reject(const Error& error);
+
+  void tick(std::int64_t now_ms) override;
+  void stop() override;
+  void abort() override { close(); }
+
+  [[nodiscard]] IoThread& thread() const noexcept { return *thread_; }
+  [[nodiscard]] Exchange& exchange() noexcept { return exchange_; }
+  // A handler is running: its answer needs no wake-up.
+  [[nodiscard]] bool dispatching() const noexcept { return dispatching_; }
+
+  // Sends the thread's Answer as the answer of the current exchange.
+  void send_answer();
+  // Sends it as the head of a stream that `source` feeds.
+  void begin_stream(std::shared_ptr<StreamSource> source);
+  void write_stream(std::string_view data);
+  void end_stream();
+  [[nodiscard]] std::size_t unsent() const noexcept { return out_.size() - sent_; }
+  // Gives the socket away, for another protocol. `taker` is called once, soon; not when the connection ends before.
+  void hand_over(std::function<void(Tcp::socket)> taker);
+
+ private:
+  enum class Phase : std::uint8_t { reading, answering, streaming, handing_over, closing, lingering, closed };
+
+  void work();
+  [[nodiscard]] bool parse();
+  void dispatch();
+  void refuse(const Error& error);
+  void await(Parser::State state);
+  void read();
+  void on_read(const boost::system::error_code& ec, std::size_t bytes);
+  void on_end_of_input();
+  void flush();
+  void await_writable();
+  void on_flushed();
+  void linger();
+  void give_socket();
+  void close();
+  [[nodiscard]] Framing framing() const;
+
+  std::shared_ptr<IoThread> thread_;
+  Tcp::socket socket_;
+  Exchange exchange_;
+  Parser parser_;
+  boost::beast::flat_buffer in_;
+  std::string out_;
+  std::size_t sent_ = 0;  // of out_
+  std::shared_ptr<StreamSource> source_;
+  std::function<void(Tcp::socket)> taker_;
+  Phase phase_ = Phase::reading;
+  Parser::State awaited_ = Parser::State::empty;  // what read_deadline_ is about
+  std::int64_t read_deadline_ = 0;
+  std::int64_t write_deadline_ = 0;
+  bool reading_ = false;           // an asynchronous read is outstanding
+  bool writing_ = false;           // waiting for room in the socket
+  bool dispatching_ = false;
+  bool close_after_answer_ = false;
+  bool end_of_input_ = false;
+  bool continued_ = false;         // 100 Continue was sent for this request
+  bool chunked_ = false;           // the stream is
+};
+
+}  // namespace holdfast::http

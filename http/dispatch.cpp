@@ -1,0 +1,55 @@
+#include "http/dispatch.hpp"
+
+#include "http/auth.hpp"
+#include "http/cors.hpp"
+#include "http/exchange.hpp"
+#include "http/problem.hpp"
+#include "http/router.hpp"
+#include "http/routes.hpp"
+
+namespace holdfast::http {
+namespace {
+
+// Probes come from where no key is; a preflight cannot carry one; a ticket is checked by the stream it opens.
+bool open_door(const Exchange& exchange, const Match* match) {
+  const auto& request = exchange.request();
+  if (request.path() == "/livez" || request.path() == "/readyz" || request.method() == Verb::options) return true;
+  return match != nullptr && match->route->handler == &read_events && carries_ticket(request);
+}
+
+void answer_options(Exchange& exchange, const std::string& allow) {
+  auto& answer = exchange.answer();
+  answer.status = 204;
+  answer.add_header("Allow", allow);
+  exchange.services().cors.preflight(answer, exchange.request(), allow);
+  exchange.send();
+}
+
+void answer_no_method(Exchange& exchange, const std::string& allow) {
+  if (exchange.request().method() == Verb::options) return answer_options(exchange, allow);
+  write_problem(exchange.answer(),
+                {ErrorCode::method_not_allowed, "this path answers to " + allow, {}, 0, {}});
+  exchange.thread().answer.add_header("Allow", allow);
+  exchange.send();
+}
+
+}  // namespace
+
+std::uint64_t body_limit(const Request& request, const void* limits) {
+  const auto& l = *static_cast<const Limits*>(limits);
+  return request.path() == kImportPath ? l.import_bytes_max : l.body_bytes_max;
+}
+
+void dispatch(Exchange& exchange) {
+  const auto& request = exchange.request();
+  const auto found = exchange.services().router.match(request.method(), request.path());
+  const auto* match = std::get_if<Match>(&found);
+  if (match != nullptr) exchange.set_match(*match);
+  if (!open_door(exchange, match))
+    if (const auto ok = exchange.services().authenticator.check(request); !ok) return exchange.fail(ok.error());
+  if (match != nullptr) return match->route->handler(exchange);
+  if (const auto* others = std::get_if<NoMethod>(&found)) return answer_no_method(exchange, others->allow);
+  exchange.fail(ErrorCode::not_found, "there is nothing at this path; see /openapi.json");
+}
+
+}  // namespace holdfast::http
