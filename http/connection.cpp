@@ -310,7 +310,9 @@ void Connection::tick(std::int64_t now_ms) {
 void Connection::stop() {
   switch (phase_) {
     case Phase::reading:
-      if (parser_.state() == Parser::State::empty && unsent() == 0) close();
+      if (parser_.state() != Parser::State::empty) return;  // it is answered, and told to close
+      if (unsent() == 0) close();
+      else phase_ = Phase::closing;
       return;
     case Phase::answering:
       if (exchange_.waiting()) exchange_.fail(ErrorCode::shutting_down, "the server is stopping; ask again elsewhere");

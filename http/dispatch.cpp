@@ -47,7 +47,10 @@ void dispatch(Exchange& exchange) {
   if (match != nullptr) exchange.set_match(*match);
   if (!open_door(exchange, match))
     if (const auto ok = exchange.services().authenticator.check(request); !ok) return exchange.fail(ok.error());
-  if (match != nullptr) return match->route->handler(exchange);
+  if (match != nullptr) {
+    if (const auto ok = match->route->handler(exchange); !ok) exchange.fail(ok.error());
+    return;
+  }
   if (const auto* others = std::get_if<NoMethod>(&found)) return answer_no_method(exchange, others->allow);
   exchange.fail(ErrorCode::not_found, "there is nothing at this path; see /openapi.json");
 }

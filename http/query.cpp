@@ -58,6 +58,20 @@ std::string percent_encoded(std::string_view text) {
   return out;
 }
 
+std::string with_parameter(std::string_view raw, std::string_view name, std::string_view value) {
+  std::string out;
+  while (!raw.empty()) {
+    const auto part = raw.substr(0, raw.find('&'));
+    raw.remove_prefix(std::min(part.size() + 1, raw.size()));
+    if (part.empty() || part.substr(0, part.find('=')) == name) continue;
+    out += part;
+    out += '&';
+  }
+  out += name;
+  out += '=';
+  return out += percent_encoded(value);
+}
+
 Result<Query> Query::parse(std::string_view raw, std::initializer_list<std::string_view> known) {
   Query query;
   while (!raw.empty()) {
@@ -95,20 +109,6 @@ Result<std::uint64_t> Query::number(std::string_view name, std::uint64_t fallbac
     return bad("the query parameter " + std::string(name) + " must be a whole number from " + std::to_string(min) +
                " to " + std::to_string(max));
   return number;
-}
-
-std::string Query::with(std::string_view name, std::string_view value) const {
-  std::string out;
-  const auto add = [&out](std::string_view key, std::string_view text) {
-    if (!out.empty()) out += '&';
-    out += percent_encoded(key);
-    out += '=';
-    out += percent_encoded(text);
-  };
-  for (const auto& [key, text] : parameters_)
-    if (key != name) add(key, text);
-  add(name, value);
-  return out;
 }
 
 }  // namespace holdfast::http

@@ -20,6 +20,9 @@ enum class Plus : std::uint8_t { literal, space };
 [[nodiscard]] std::optional<std::string> percent_decoded(std::string_view text, Plus plus);
 [[nodiscard]] std::string percent_encoded(std::string_view text);
 
+// `raw` with the parameter `name` (which needs no escapes) set to `value`; for Link.
+[[nodiscard]] std::string with_parameter(std::string_view raw, std::string_view name, std::string_view value);
+
 class Query {
  public:
   [[nodiscard]] static Result<Query> parse(std::string_view raw, std::initializer_list<std::string_view> known);
@@ -29,8 +32,6 @@ class Query {
   // Errors: invalid_request when it is no whole number from `min` to `max`.
   [[nodiscard]] Result<std::uint64_t> number(std::string_view name, std::uint64_t fallback, std::uint64_t min,
                                              std::uint64_t max) const;
-  // The same parameters with `name` set to `value`, as a query string; for Link.
-  [[nodiscard]] std::string with(std::string_view name, std::string_view value) const;
 
  private:
   std::vector<std::pair<std::string, std::string>> parameters_;

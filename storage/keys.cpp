@@ -1,152 +1,203 @@
 #include "storage/keys.hpp"
 
-namespace holdfast {
+#include <algorithm>
+#include <limits>
 
-namespace keys {
+#include "src/core/check.hpp"
+
+namespace holdfast::keys {
 namespace {
 
-void append_big_endian(std::string& out, std::uint64_t value) {
+constexpr char kSession = 'S';
+constexpr char kReady = 'R';
+constexpr char kAlarm = 'A';
+constexpr std::size_t kNumberBytes = 8;
+constexpr std::uint8_t kPriorityMax = 9;
+
+void append_number(std::string& out, std::uint64_t value) {
   for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift);
 }
 
-std::uint64_t read_big_endian(std::string_view eight) noexcept {
-  std::uint64_t value = 0;
-  for (const char c : eight) value = value << 8 | static_cast<unsigned char>(c);
-  return value;
-}
+// A time before 1970 sorts as 1970: as a due time both mean "at once".
+void append_time(std::string& out, Time at) { append_number(out, static_cast<std::uint64_t>(std::max<Time>(at, 0))); }
 
-void append_text(std::string& out, std::string_view text) {
+void append_short(std::string& out, std::string_view text) {
+  HOLDFAST_CHECK(text.size() <= std::numeric_limits<std::uint8_t>::max());
   out += static_cast<char>(text.size());
   out += text;
 }
 
-std::optional<std::string_view> read_text(std::string_view& in) noexcept {
-  if (in.empty()) return std::nullopt;
-  const auto size = static_cast<unsigned char>(in.front());
-  if (in.size() < 1U + size) return std::nullopt;
-  const auto text = in.substr(1, size);
-  in.remove_prefix(1U + size);
-  return text;
+std::string project_prefix(std::string_view project) {
+  std::string key(1, kSession);
+  append_short(key, project);
+  return key;
 }
 
-std::string positioned(const SessionId& id, char kind, std::uint64_t position) {
+std::string in_session(const SessionId& id, char kind) {
   std::string key = session_prefix(id);
   key += kind;
-  append_big_endian(key, position);
+  return key;
+}
+
+std::string at_position(const SessionId& id, char kind, std::uint64_t position) {
+  std::string key = in_session(id, kind);
+  append_number(key, position);
   return key;
 }
 
 // The first key after every key that starts with `prefix`.
-std::string after_prefix(std::string prefix) {
-  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff) prefix.pop_back();
-  if (!prefix.empty()) prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
+std::string end_of(std::string prefix) {
+  while (!prefix.empty() && prefix.back() == '\xff') prefix.pop_back();
+  if (!prefix.empty()) ++prefix.back();
   return prefix;
 }
 
-Range positions(const SessionId& id, char kind, std::uint64_t from, std::uint64_t to) {
-  return {positioned(id, kind, from), positioned(id, kind, to), Range::Order::ascending};
+Range starting_with(std::string prefix) {
+  std::string end = end_of(prefix);
+  return {std::move(prefix), std::move(end)};
+}
+
+// Reads a key from the front; after the first bad read done() stays false.
+class Reader {
+ public:
+  explicit Reader(std::string_view key) : rest_(key) {}
+
+  std::string_view take(std::size_t bytes) noexcept {
+    if (bytes > rest_.size()) {
+      ok_ = false;
+      rest_ = {};
+      return {};
+    }
+    const auto taken = rest_.substr(0, bytes);
+    rest_.remove_prefix(bytes);
+    return taken;
+  }
+  std::uint8_t byte() noexcept {
+    const auto one = take(1);
+    return one.empty() ? 0 : static_cast<std::uint8_t>(one.front());
+  }
+  void expect(char c) noexcept { ok_ = byte() == static_cast<std::uint8_t>(c) && ok_; }
+  std::uint64_t number() noexcept {
+    std::uint64_t value = 0;
+    for (const char c : take(kNumberBytes)) value = value << 8 | static_cast<std::uint8_t>(c);
+    return value;
+  }
+  std::string short_text() { return std::string(take(byte())); }
+  std::string rest() { return std::string(take(rest_.size())); }
+  [[nodiscard]] bool done() const noexcept { return ok_ && rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+  bool ok_ = true;
+};
+
+SessionId read_session(Reader& in) {
+  in.expect(kSession);
+  std::string project = in.short_text();
+  std::string name = in.short_text();
+  return {std::move(project), std::move(name)};
 }
 
 }  // namespace
 
 std::string session_prefix(const SessionId& id) {
-  std::string key;
-  key.reserve(3 + id.project.size() + id.name.size() + 9);
-  key += 'S';
-  append_text(key, id.project);
-  append_text(key, id.name);
+  std::string key = project_prefix(id.project);
+  append_short(key, id.name);
   return key;
 }
 
-std::string document(const SessionId& id) { return session_prefix(id) + 'd'; }
-std::string state(const SessionId& id) { return session_prefix(id) + 's'; }
-std::string marker(const SessionId& id, std::uint64_t position) { return positioned(id, 'j', position); }
-std::string delivery(const SessionId& id, std::uint64_t position) { return positioned(id, 'd', position); }
-std::string event(const SessionId& id, std::uint64_t position) { return positioned(id, 'e', position); }
+std::string document(const SessionId& id) { return in_session(id, 'd'); }
+std::string state(const SessionId& id) { return in_session(id, 's'); }
+std::string marker(const SessionId& id, std::uint64_t position) { return at_position(id, 'j', position); }
+std::string delivery(const SessionId& id, std::uint64_t position) { return at_position(id, 'd', position); }
+std::string event(const SessionId& id, std::uint64_t position) { return at_position(id, 'e', position); }
 
 std::string message_id(const SessionId& id, std::string_view message) {
-  std::string key = session_prefix(id);
-  key += 'i';
+  std::string key = in_session(id, 'i');
   key += message;
   return key;
 }
 
-Range all_of(const SessionId& id) {
-  auto prefix = session_prefix(id);
-  auto end = after_prefix(prefix);
-  return {std::move(prefix), std::move(end), Range::Order::ascending};
+Range all_of(const SessionId& id) { return starting_with(session_prefix(id)); }
+
+Range markers(const SessionId& id, std::uint64_t from, std::uint64_t to) { return {marker(id, from), marker(id, to)}; }
+
+Range deliveries(const SessionId& id, std::uint64_t from, std::uint64_t to) {
+  return {delivery(id, from), delivery(id, to)};
 }
 
-Range markers(const SessionId& id, std::uint64_t from, std::uint64_t to) { return positions(id, 'j', from, to); }
-Range deliveries(const SessionId& id, std::uint64_t from, std::uint64_t to) { return positions(id, 'd', from, to); }
-Range events(const SessionId& id, std::uint64_t from, std::uint64_t to) { return positions(id, 'e', from, to); }
+Range events(const SessionId& id, std::uint64_t from, std::uint64_t to) { return {event(id, from), event(id, to)}; }
 
 std::uint64_t position_of(std::string_view key) noexcept {
-  return key.size() < 8 ? 0 : read_big_endian(key.substr(key.size() - 8));
+  HOLDFAST_CHECK(key.size() >= kNumberBytes);
+  return Reader(key.substr(key.size() - kNumberBytes)).number();
 }
 
 std::string ready(const Ready& entry) {
-  std::string key = "R";
-  append_text(key, entry.project);
-  key += static_cast<char>(9 - entry.priority);
-  append_big_endian(key, static_cast<std::uint64_t>(entry.at));
+  HOLDFAST_CHECK(entry.priority <= kPriorityMax);
+  std::string key(1, kReady);
+  append_short(key, entry.project);
+  key += static_cast<char>(kPriorityMax - entry.priority);
+  append_time(key, entry.at);
   key += entry.name;
   return key;
 }
 
 std::optional<Ready> parse_ready(std::string_view key) {
-  if (key.empty() || key.front() != 'R') return std::nullopt;
-  key.remove_prefix(1);
-  const auto project = read_text(key);
-  if (!project || key.size() < 10 || static_cast<unsigned char>(key.front()) > 9) return std::nullopt;
+  Reader in(key);
+  in.expect(kReady);
   Ready entry;
-  entry.project = *project;
-  entry.priority = static_cast<std::uint8_t>(9 - key.front());
-  entry.at = static_cast<Time>(read_big_endian(key.substr(1, 8)));
-  entry.name = key.substr(9);
+  entry.project = in.short_text();
+  const std::uint8_t rank = in.byte();
+  entry.at = static_cast<Time>(in.number());
+  entry.name = in.rest();
+  if (!in.done() || rank > kPriorityMax || entry.at < 0) return std::nullopt;
+  entry.priority = static_cast<std::uint8_t>(kPriorityMax - rank);
   return entry;
 }
 
-Range all_ready() { return {"R", "S", Range::Order::ascending}; }
+Range all_ready() { return starting_with(std::string(1, kReady)); }
 
 std::string alarm(const Alarm& entry) {
-  std::string key = "A";
-  append_big_endian(key, static_cast<std::uint64_t>(entry.at));
-  return key + session_prefix(entry.session);
+  std::string key(1, kAlarm);
+  append_time(key, entry.at);
+  key += session_prefix(entry.session);
+  return key;
 }
 
 std::optional<Alarm> parse_alarm(std::string_view key) {
-  if (key.size() < 10 || key.front() != 'A' || key[9] != 'S') return std::nullopt;
+  Reader in(key);
+  in.expect(kAlarm);
   Alarm entry;
-  entry.at = static_cast<Time>(read_big_endian(key.substr(1, 8)));
-  key.remove_prefix(10);
-  const auto project = read_text(key);
-  const auto name = project ? read_text(key) : std::nullopt;
-  if (!name || !key.empty()) return std::nullopt;
-  entry.session = {std::string(*project), std::string(*name)};
+  entry.at = static_cast<Time>(in.number());
+  entry.session = read_session(in);
+  if (!in.done() || entry.at < 0) return std::nullopt;
   return entry;
 }
 
-Range all_alarms() { return {"A", "B", Range::Order::ascending}; }
+Range all_alarms() { return starting_with(std::string(1, kAlarm)); }
 
 std::optional<SessionId> session_of_document(std::string_view key) {
-  if (key.empty() || key.front() != 'S') return std::nullopt;
-  key.remove_prefix(1);
-  const auto project = read_text(key);
-  const auto name = project ? read_text(key) : std::nullopt;
-  if (!name || key != "d") return std::nullopt;
-  return SessionId{std::string(*project), std::string(*name)};
+  Reader in(key);
+  SessionId id = read_session(in);
+  in.expect('d');
+  if (!in.done()) return std::nullopt;
+  return id;
 }
 
 Range documents(std::string_view project, std::size_t name_length, std::string_view prefix, std::string_view after) {
-  std::string start = "S";
-  append_text(start, project);
-  start += static_cast<char>(name_length);
-  start += prefix;
-  auto end = after_prefix(start);
-  if (!after.empty()) start = document({std::string(project), std::string(after)}) + '\0';
-  return {std::move(start), std::move(end), Range::Order::ascending};
+  HOLDFAST_CHECK(name_length <= std::numeric_limits<std::uint8_t>::max());
+  const std::string base = project_prefix(project) + static_cast<char>(name_length);
+  Range range = starting_with(base + std::string(prefix));
+  // A listing goes by length first: shorter names came before all of these, longer ones come after.
+  const bool none = prefix.size() > name_length || after.size() > name_length;
+  if (none) {
+    range.from = range.to;
+  } else if (after.size() == name_length && !after.empty()) {
+    // Every row of `after` has one byte behind the name, and none is 0xff.
+    range.from = std::min(std::max(range.from, base + std::string(after) + '\xff'), range.to);
+  }
+  return range;
 }
 
-}  // namespace keys
-}  // namespace holdfast
+}  // namespace holdfast::keys

@@ -12,6 +12,7 @@ using Families = std::array<Map, kFamilies>;
 class MemoryBatch final : public Batch {
  public:
   void append(const WriteSet& writes) override {
+    if (writes.empty()) return;
     for (const auto& op : writes.ops) bytes_ += op.key.size() + op.value.size() + 16;
     sets_.push_back(writes);
   }
@@ -35,7 +36,9 @@ void apply_sets(Families& families, const std::vector<WriteSet>& sets) {
       switch (op.kind) {
         case WriteOp::Kind::put: map[op.key] = op.value; break;
         case WriteOp::Kind::erase: map.erase(op.key); break;
-        case WriteOp::Kind::erase_range: map.erase(map.lower_bound(op.key), map.lower_bound(op.value)); break;
+        case WriteOp::Kind::erase_range:
+          if (op.key < op.value) map.erase(map.lower_bound(op.key), map.lower_bound(op.value));
+          break;
       }
     }
   }
@@ -138,9 +141,11 @@ std::unique_ptr<MemoryStore> MemoryStore::crash(Random& random) const {
   auto next = std::make_unique<MemoryStore>();
   auto& families = next->impl_->written;
   families = impl_->durable;
-  const auto survivors = random.next() % (impl_->unsynced.size() + 1);
+  // The log has an order: a batch that reached the disk has all before it.
+  const auto all = impl_->unsynced.size();
+  const auto survivors = impl_->in_the_air ? all : random.next() % (all + 1);
   for (std::size_t i = 0; i < survivors; ++i) apply_sets(families, impl_->unsynced[i]);
-  if (survivors == impl_->unsynced.size() && impl_->in_the_air) apply_sets(families, *impl_->in_the_air);
+  if (impl_->in_the_air) apply_sets(families, *impl_->in_the_air);
   next->impl_->durable = families;
   return next;
 }

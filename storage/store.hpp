@@ -28,7 +28,7 @@ struct WriteOp {
   enum class Kind : std::uint8_t { put, erase, erase_range } kind = Kind::put;
   Family family = Family::objects;
   std::string key;
-  std::string value;  // put: the value; erase_range: the first key after the range
+  std::string value;  // put: the value; erase_range: the first key after it (not after `key`: nothing is erased)
 };
 
 struct WriteSet {

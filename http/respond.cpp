@@ -1,0 +1,50 @@
+#include "http/respond.hpp"
+
+#include "http/fields.hpp"
+
+namespace holdfast::http {
+
+void send_json(Exchange& exchange, int status, std::string body) {
+  auto& answer = exchange.answer();
+  answer.status = status;
+  answer.body = std::move(body);
+  exchange.send();
+}
+
+void send_nothing(Exchange& exchange, Nothing&) {
+  exchange.answer().status = 204;
+  exchange.send();
+}
+
+void add_etag(Answer& answer, std::string_view etag) {
+  answer.headers += "ETag: \"";
+  answer.headers += etag;
+  answer.headers += "\"\r\n";
+}
+
+bool not_modified(const Request& request, std::string_view etag) {
+  if (request.method() != Verb::get && request.method() != Verb::head) return false;
+  if (!request.find("if-none-match")) return false;
+  const auto tags = request.joined("if-none-match");
+  return tags == "*" || tags.find("\"" + std::string(etag) + "\"") != std::string::npos;
+}
+
+std::int64_t wait_ms(const Exchange& exchange) {
+  const auto seconds = preferred_wait(exchange.request());
+  if (!seconds) return 0;
+  const auto max = exchange.limits().wait_ms_max;
+  return static_cast<std::int64_t>(*seconds > max / 1'000 ? max : *seconds * 1'000);
+}
+
+void add_preference_applied(Exchange& exchange, Answer& answer) {
+  if (const auto ms = wait_ms(exchange); ms > 0)
+    answer.add_header("Preference-Applied", "wait=" + std::to_string(ms / 1'000));
+}
+
+Result<void> no_parameters(const Exchange& exchange) {
+  const auto query = Query::parse(exchange.request().query(), {});
+  if (!query) return tl::unexpected(query.error());
+  return {};
+}
+
+}  // namespace holdfast::http

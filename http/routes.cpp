@@ -1,0 +1,52 @@
+#include "http/routes.hpp"
+
+#include <array>
+
+namespace holdfast::http {
+
+std::span<const Route> api_routes() {
+  static constexpr std::array kRoutes{
+      Route{Verb::post, "/v1/sessions/{s}/messages", &admit_message},
+      Route{Verb::get, "/v1/sessions/{s}/messages", &list_messages},
+      Route{Verb::post, "/v1/sessions/{s}/messages/batch", &admit_messages},
+      Route{Verb::get, "/v1/sessions/{s}/messages/{m}", &get_message},
+      Route{Verb::patch, "/v1/sessions/{s}/messages/{m}", &edit_message},
+      Route{Verb::delete_, "/v1/sessions/{s}/messages/{m}", &cancel_message},
+      Route{Verb::get, "/v1/sessions/{s}/messages/{m}/receipt", &get_receipt},
+      Route{Verb::post, "/v1/sessions/{s}/messages/{m}/redrive", &answer_not_supported},
+
+      Route{Verb::post, "/v1/claims", &claim_deliveries},
+      Route{Verb::post, "/v1/deliveries/{d}/accept", &accept_delivery},
+      Route{Verb::post, "/v1/deliveries/{d}/heartbeat", &heartbeat_delivery},
+      Route{Verb::post, "/v1/deliveries/{d}/events", &append_delivery_events},
+      Route{Verb::post, "/v1/deliveries/{d}/complete", &complete_delivery},
+      Route{Verb::post, "/v1/deliveries/{d}/fail", &fail_delivery},
+      Route{Verb::post, "/v1/deliveries/{d}/release", &release_delivery},
+
+      Route{Verb::post, "/v1/sessions", &create_session},
+      Route{Verb::get, "/v1/sessions", &list_sessions},
+      Route{Verb::post, kImportPath, &import_session},
+      Route{Verb::put, "/v1/sessions/{s}", &put_session},
+      Route{Verb::get, "/v1/sessions/{s}", &get_session},
+      Route{Verb::patch, "/v1/sessions/{s}", &patch_session},
+      Route{Verb::delete_, "/v1/sessions/{s}", &delete_session},
+      Route{Verb::post, "/v1/sessions/{s}/fork", &fork_session},
+      Route{Verb::get, "/v1/sessions/{s}/export", &export_session},
+      Route{Verb::post, "/v1/sessions/{s}/queue", &command_queue},
+      Route{Verb::post, "/v1/sessions/{s}/interrupt", &answer_not_supported},
+      Route{Verb::get, "/v1/sessions/{s}/events", &read_events},
+      Route{Verb::post, "/v1/sessions/{s}/tickets", &mint_ticket},
+
+      Route{Verb::get, "/livez", &get_livez},
+      Route{Verb::get, "/readyz", &get_readyz},
+      Route{Verb::get, "/metrics", &get_metrics},
+      Route{Verb::get, "/openapi.json", &get_openapi},
+      Route{Verb::get, "/errors/{code}", &get_error_page},
+      Route{Verb::get, "/v1/limits", &get_limits},
+      Route{Verb::get, "/v1/keys/receipts", &get_receipt_keys},
+      Route{Verb::get, "/v1/dead-letters", &answer_not_supported},
+  };
+  return kRoutes;
+}
+
+}  // namespace holdfast::http

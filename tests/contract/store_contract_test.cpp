@@ -1,0 +1,319 @@
+// What every Store promises (storage/store.hpp), held to each of them.
+#include <rapidcheck.h>
+
+#include <atomic>
+#include <map>
+#include <thread>
+
+#include "tests/contract/stores.hpp"
+
+namespace holdfast {
+namespace {
+
+using test::put;
+using test::Rows;
+using test::rows_of;
+using test::write;
+
+std::string value_at(const Store& store, std::string_view key, Family family = Family::objects) {
+  return store.get(family, key).value().value_or("<absent>");
+}
+
+Range descending(std::string from, std::string to) {
+  return {std::move(from), std::move(to), Range::Order::descending};
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("store: what was written is read, what was not is absent", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  CHECK_FALSE(store.get(Family::objects, "a").value());
+  REQUIRE(put(store, "a", "1"));
+  CHECK(value_at(store, "a") == "1");
+  REQUIRE(put(store, "a", "2"));
+  CHECK(value_at(store, "a") == "2");
+  CHECK_FALSE(store.get(Family::objects, "").value());
+  CHECK_FALSE(store.get(Family::objects, "aa").value());
+  WriteSet erase;
+  erase.erase(Family::objects, "a");
+  erase.erase(Family::objects, "never there");
+  REQUIRE(write(store, erase));
+  CHECK_FALSE(store.get(Family::objects, "a").value());
+}
+
+TEMPLATE_TEST_CASE("store: empty and large values, any bytes in keys", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  std::string all_bytes;
+  for (int byte = 0; byte < 256; ++byte) all_bytes += static_cast<char>(byte);
+  const std::string large(8 << 20, 'x');
+  REQUIRE(put(store, all_bytes, ""));
+  REQUIRE(put(store, std::string(1, '\0'), all_bytes));
+  REQUIRE(put(store, "\xff\xff", large));
+  CHECK(store.get(Family::objects, all_bytes).value() == "");
+  CHECK(value_at(store, std::string_view("\0", 1)) == all_bytes);
+  CHECK(value_at(store, "\xff\xff") == large);
+  const Rows rows = rows_of(store, {"", ""});
+  REQUIRE(rows.size() == 3);
+  CHECK(rows[0].first == std::string(1, '\0'));  // bytewise and unsigned
+  CHECK(rows[1].first == all_bytes);
+  CHECK(rows[2].first == "\xff\xff");
+}
+
+TEMPLATE_TEST_CASE("store: families are apart", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  WriteSet writes;
+  for (std::size_t i = 0; i < kFamilies; ++i) writes.put(static_cast<Family>(i), "k", std::to_string(i));
+  REQUIRE(write(store, writes));
+  WriteSet range;
+  range.erase_range(Family::streams, "", "z");
+  REQUIRE(write(store, range));
+  for (std::size_t i = 0; i < kFamilies; ++i) {
+    const auto family = static_cast<Family>(i);
+    CHECK(value_at(store, "k", family) == (family == Family::streams ? "<absent>" : std::to_string(i)));
+    CHECK(rows_of(store, {"", ""}, family).size() == (family == Family::streams ? 0 : 1));
+  }
+}
+
+TEMPLATE_TEST_CASE("store: the writes of a batch apply in their order", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  REQUIRE(put(store, "b", "old"));
+  WriteSet first;
+  first.put(Family::objects, "a", "1");
+  first.put(Family::objects, "a", "2");
+  first.erase_range(Family::objects, "a", "z");
+  first.put(Family::objects, "c", "3");
+  WriteSet second;
+  second.erase(Family::objects, "c");
+  second.put(Family::objects, "c", "4");
+  second.put(Family::objects, "d", "5");
+  second.erase(Family::objects, "d");
+  const auto batch = store.make_batch();
+  CHECK(batch->empty());
+  CHECK(batch->bytes() == 0);
+  batch->append(first);
+  batch->append(second);
+  CHECK_FALSE(batch->empty());
+  CHECK(batch->bytes() > 0);
+  REQUIRE(store.write(*batch, Durability::synced));
+  CHECK(rows_of(store, {"", ""}) == Rows{{"c", "4"}});
+}
+
+TEMPLATE_TEST_CASE("store: a cleared batch writes nothing of before", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  WriteSet before;
+  before.put(Family::objects, "before", "x");
+  WriteSet after;
+  after.put(Family::journal, "after", "x");
+  const auto batch = store.make_batch();
+  batch->append(before);
+  batch->clear();
+  CHECK(batch->empty());
+  CHECK(batch->bytes() == 0);
+  batch->append({});
+  CHECK(batch->empty());
+  batch->append(after);
+  REQUIRE(store.write(*batch, Durability::buffered));
+  REQUIRE(store.sync());
+  CHECK(value_at(store, "before") == "<absent>");
+  CHECK(value_at(store, "after", Family::journal) == "x");
+}
+
+TEMPLATE_TEST_CASE("store: erase_range takes [from, to) and nothing when it is empty", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  WriteSet writes;
+  for (const char* key : {"a", "b", "bb", "c", "d"}) writes.put(Family::objects, key, key);
+  REQUIRE(write(store, writes));
+  WriteSet range;
+  range.erase_range(Family::objects, "b", "c");
+  range.erase_range(Family::objects, "d", "a");
+  range.erase_range(Family::objects, "d", "d");
+  range.erase_range(Family::objects, "a", "");
+  REQUIRE(write(store, range));
+  CHECK(rows_of(store, {"", ""}) == Rows{{"a", "a"}, {"c", "c"}, {"d", "d"}});
+  REQUIRE(put(store, "b", "again"));
+  CHECK(value_at(store, "b") == "again");
+}
+
+TEMPLATE_TEST_CASE("store: a scan keeps its bounds in both orders", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  WriteSet writes;
+  for (const char* key : {"a", "b", "c", "d"}) writes.put(Family::objects, key, key);
+  REQUIRE(write(store, writes));
+  const auto keys = [&](const Range& range) {
+    std::string all;
+    for (const auto& row : rows_of(store, range)) all += row.first;
+    return all;
+  };
+  CHECK(keys({"", ""}) == "abcd");
+  CHECK(keys({"b", "d"}) == "bc");
+  CHECK(keys({"b", ""}) == "bcd");
+  CHECK(keys({"aa", "cc"}) == "bc");
+  CHECK(keys({"c", "c"}) == "");
+  CHECK(keys({"d", "b"}) == "");
+  CHECK(keys({"e", ""}) == "");
+  CHECK(keys(descending("", "")) == "dcba");
+  CHECK(keys(descending("b", "d")) == "cb");
+  CHECK(keys(descending("b", "")) == "dcb");
+  CHECK(keys(descending("", "c")) == "ba");
+  CHECK(keys(descending("d", "b")) == "");
+}
+
+TEMPLATE_TEST_CASE("store: a scan stops when the visitor says so", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  WriteSet writes;
+  for (const char* key : {"a", "b", "c"}) writes.put(Family::objects, key, key);
+  REQUIRE(write(store, writes));
+  for (const Range& range : {Range{"", ""}, descending("", "")}) {
+    int visits = 0;
+    REQUIRE(store.scan(Family::objects, range, [&](std::string_view key, std::string_view) {
+      ++visits;
+      return key == "b" ? Visit::stop : Visit::next;
+    }));
+    CHECK(visits == 2);
+  }
+}
+
+TEMPLATE_TEST_CASE("store: a scan sees one moment, and its visitor may use the store", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  WriteSet writes;
+  for (const char* key : {"a", "b", "c"}) writes.put(Family::objects, key, "old");
+  REQUIRE(write(store, writes));
+  Rows seen;
+  REQUIRE(store.scan(Family::objects, {"", ""}, [&](std::string_view key, std::string_view value) {
+    if (key == "a") {
+      WriteSet changes;
+      changes.put(Family::objects, "b", "new");
+      changes.erase(Family::objects, "c");
+      changes.put(Family::objects, "d", "new");
+      REQUIRE(write(store, changes));
+      CHECK(value_at(store, "b") == "new");
+    }
+    seen.emplace_back(key, value);
+    return Visit::next;
+  }));
+  CHECK(seen == Rows{{"a", "old"}, {"b", "old"}, {"c", "old"}});
+  CHECK(rows_of(store, {"", ""}) == Rows{{"a", "old"}, {"b", "new"}, {"d", "new"}});
+}
+
+TEMPLATE_TEST_CASE("store: readers beside the writer see whole batches", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  constexpr int kRows = 20;
+  const auto batch_of = [&](int round) {
+    WriteSet writes;
+    for (int i = 0; i < kRows; ++i) writes.put(Family::objects, "k" + std::to_string(i), std::to_string(round));
+    return writes;
+  };
+  REQUIRE(write(store, batch_of(0)));
+  std::atomic<bool> stop{false};
+  std::atomic<int> torn{0};
+  std::atomic<int> scans{0};
+  std::vector<std::thread> readers;
+  for (int t = 0; t < 2; ++t) {
+    readers.emplace_back([&] {
+      while (!stop) {
+        std::string first;
+        int rows = 0;
+        const auto scanned = store.scan(Family::objects, {"k", "l"}, [&](std::string_view, std::string_view value) {
+          if (rows++ == 0) first = value;
+          if (value != first) ++torn;
+          return Visit::next;
+        });
+        if (!scanned || rows != kRows || !store.get(Family::objects, "k0").value()) ++torn;
+        ++scans;
+      }
+    });
+  }
+  for (int round = 1; round <= 300 || scans < 100; ++round) {
+    if (!write(store, batch_of(round), Durability::buffered)) ++torn;
+  }
+  stop = true;
+  for (auto& reader : readers) reader.join();
+  CHECK(torn == 0);
+}
+
+TEMPLATE_TEST_CASE("store: compaction changes nothing that a reader sees", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  WriteSet writes;
+  for (int i = 0; i < 100; ++i) writes.put(Family::vault, "k" + std::to_string(100 + i), std::to_string(i));
+  REQUIRE(write(store, writes));
+  WriteSet erase;
+  erase.erase_range(Family::vault, "k100", "k150");
+  REQUIRE(write(store, erase));
+  REQUIRE(store.compact(Family::vault, {"k100", "k150"}));
+  REQUIRE(store.compact(Family::vault, {"", ""}));
+  CHECK(rows_of(store, {"", ""}, Family::vault).size() == 50);
+}
+
+namespace {
+
+using Model = std::map<std::string, std::string>;
+
+// Few keys, so that the operations meet.
+std::string any_key() {
+  return *rc::gen::container<std::string>(*rc::gen::inRange(0, 3), rc::gen::elementOf(std::string("ab\xff")));
+}
+
+void apply(Model& model, const WriteOp& op) {
+  switch (op.kind) {
+    case WriteOp::Kind::put: model[op.key] = op.value; return;
+    case WriteOp::Kind::erase: model.erase(op.key); return;
+    case WriteOp::Kind::erase_range:
+      if (op.key < op.value) model.erase(model.lower_bound(op.key), model.lower_bound(op.value));
+  }
+}
+
+WriteSet any_writes() {
+  WriteSet writes;
+  for (int n = *rc::gen::inRange(0, 6); n > 0; --n) {
+    switch (*rc::gen::inRange(0, 4)) {
+      case 0: writes.erase(Family::journal, any_key()); break;
+      case 1: writes.erase_range(Family::journal, any_key(), any_key()); break;
+      default: writes.put(Family::journal, any_key(), *rc::gen::arbitrary<std::string>()); break;
+    }
+  }
+  return writes;
+}
+
+Rows rows_of(const Model& model, const Range& range) {
+  Rows rows;
+  for (const auto& [key, value] : model) {
+    if (key >= range.from && (range.to.empty() || key < range.to)) rows.emplace_back(key, value);
+  }
+  if (range.order == Range::Order::descending) std::reverse(rows.begin(), rows.end());
+  return rows;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("store: behaves as a sorted map", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  Model model;  // goes on from case to case, as the store does
+  const bool held = rc::check([&] {
+    const WriteSet writes = any_writes();
+    for (const WriteOp& op : writes.ops) apply(model, op);
+    RC_ASSERT(write(store, writes, Durability::buffered));
+    for (const auto order : {Range::Order::ascending, Range::Order::descending}) {
+      const Range range{any_key(), any_key(), order};
+      RC_ASSERT(test::rows_of(store, range, Family::journal) == rows_of(model, range));
+    }
+    const std::string key = any_key();
+    const auto found = model.find(key);
+    const auto expected = found == model.end() ? std::nullopt : std::optional(found->second);
+    RC_ASSERT(store.get(Family::journal, key).value() == expected);
+  });
+  CHECK(held);
+}
+
+}  // namespace holdfast
