@@ -14,7 +14,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::size_t kReadBytes = 8 << 10;
-constexpr std::size_t kUnsentMax = 256 << 10;      // answers to pipelined requests wait beyond this
+constexpr std::size_t kUnsentMax = 256 << 10;       // answers to pipelined requests wait beyond this
 constexpr std::size_t kBufferBytesKept = 64 << 10;  // a larger output buffer is given back
 constexpr std::int64_t kLingerMs = 2'000;
 
@@ -38,8 +38,8 @@ void Connection::start() {
   socket_.set_option(Tcp::no_delay(true), ec);
   socket_.non_blocking(true, ec);
   if (ec) return close();
-  read_deadline_ = thread_->now_ms() + static_cast<std::int64_t>(exchange_.limits().header_timeout_ms) +
-                   thread_->tick_ms();
+  read_deadline_ =
+      thread_->now_ms() + static_cast<std::int64_t>(exchange_.limits().header_timeout_ms) + thread_->tick_ms();
   read();
 }
 
@@ -121,8 +121,8 @@ void Connection::refuse(const Error& error) {
 void Connection::read() {
   if (reading_ || phase_ == Phase::closed || phase_ == Phase::handing_over || end_of_input_) return;
   if (phase_ == Phase::closing) return;
-  const bool full = phase_ == Phase::answering ? in_.size() >= kReadBytes
-                                               : phase_ == Phase::reading && unsent() >= kUnsentMax;
+  const bool full =
+      phase_ == Phase::answering ? in_.size() >= kReadBytes : phase_ == Phase::reading && unsent() >= kUnsentMax;
   if (full) return;
   reading_ = true;
   const auto room = in_.prepare(kReadBytes);
@@ -233,8 +233,8 @@ void Connection::flush() {
 
 void Connection::await_writable() {
   writing_ = true;
-  write_deadline_ = thread_->now_ms() + static_cast<std::int64_t>(exchange_.limits().write_timeout_ms) +
-                    thread_->tick_ms();
+  write_deadline_ =
+      thread_->now_ms() + static_cast<std::int64_t>(exchange_.limits().write_timeout_ms) + thread_->tick_ms();
   socket_.async_wait(Tcp::socket::wait_write, [self = shared_from_this()](const boost::system::error_code& ec) {
     self->writing_ = false;
     if (self->phase_ == Phase::closed) return;

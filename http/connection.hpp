@@ -35,7 +35,7 @@ class StreamSource {
   virtual ~StreamSource() = default;
   virtual void on_drained() = 0;  // everything written so far is with the operating system
   virtual void on_tick(std::int64_t now_ms) = 0;
-  virtual void on_closed() = 0;   // the last call
+  virtual void on_closed() = 0;  // the last call
 };
 
 class Connection final : public Peer, public std::enable_shared_from_this<Connection> {
@@ -97,13 +97,13 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   Parser::State awaited_ = Parser::State::empty;  // what read_deadline_ is about
   std::int64_t read_deadline_ = 0;
   std::int64_t write_deadline_ = 0;
-  bool reading_ = false;           // an asynchronous read is outstanding
-  bool writing_ = false;           // waiting for room in the socket
+  bool reading_ = false;  // an asynchronous read is outstanding
+  bool writing_ = false;  // waiting for room in the socket
   bool dispatching_ = false;
   bool close_after_answer_ = false;
   bool end_of_input_ = false;
-  bool continued_ = false;         // 100 Continue was sent for this request
-  bool chunked_ = false;           // the stream is
+  bool continued_ = false;  // 100 Continue was sent for this request
+  bool chunked_ = false;    // the stream is
 };
 
 }  // namespace holdfast::http

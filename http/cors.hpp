@@ -1,7 +1,8 @@
 // Cors: which web pages of other origins may read our answers (the Fetch standard's CORS protocol).
 //
 // Only the listed origins get Access-Control-* fields; without a list nobody does. `*` lists every origin. Credentials
-// travel in headers that a page sets itself, never in cookies, so Allow-Credentials is never sent. Immutable; any thread.
+// travel in headers that a page sets itself, never in cookies, so Allow-Credentials is never sent. Immutable; any
+// thread.
 #pragma once
 
 #include <string>

@@ -27,8 +27,7 @@ void answer_options(Exchange& exchange, const std::string& allow) {
 
 void answer_no_method(Exchange& exchange, const std::string& allow) {
   if (exchange.request().method() == Verb::options) return answer_options(exchange, allow);
-  write_problem(exchange.answer(),
-                {ErrorCode::method_not_allowed, "this path answers to " + allow, {}, 0, {}});
+  write_problem(exchange.answer(), {ErrorCode::method_not_allowed, "this path answers to " + allow, {}, 0, {}});
   exchange.thread().answer.add_header("Allow", allow);
   exchange.send();
 }

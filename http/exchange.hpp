@@ -1,11 +1,11 @@
 // Exchange: one request and its answer, as a handler sees it.
 //
-// A handler reads the request, starts an Engine call with `then(render)`, and returns; `render` runs on the connection's
-// I/O thread when the answer is there. An error becomes a problem without the handler's doing. The request stays valid
-// until the answer is sent, so `render` may read it again.
+// A handler reads the request, starts an Engine call with `then(render)`, and returns; `render` runs on the
+// connection's I/O thread when the answer is there. An error becomes a problem without the handler's doing. The request
+// stays valid until the answer is sent, so `render` may read it again.
 //
-// A completion that comes inside the call, on the connection's own thread, is answered at once. Any other only moves its
-// Result into the thread's inbox. The serial number tells an answer that is still wanted from one whose connection
+// A completion that comes inside the call, on the connection's own thread, is answered at once. Any other only moves
+// its Result into the thread's inbox. The serial number tells an answer that is still wanted from one whose connection
 // closed or was answered otherwise (a stop, a client that left a wait): the latter goes to the `orphan` function, for
 // results that must not be lost silently.
 #pragma once
@@ -91,9 +91,11 @@ namespace detail {
 
 // The part of a call that does not depend on what it answers.
 class CallBase : public Task {
+ public:
+  ~CallBase() override;
+
  protected:
   explicit CallBase(Exchange& exchange);
-  ~CallBase() override;
   [[nodiscard]] bool wanted() const noexcept;
   [[nodiscard]] Exchange& exchange() const noexcept;
   [[nodiscard]] Services& services() const noexcept;
@@ -130,8 +132,7 @@ class Call final : public CallBase {
   }
 
  private:
-  Call(Exchange& exchange, Render<T> render, Orphan<T> orphan)
-      : CallBase(exchange), render_(render), orphan_(orphan) {}
+  Call(Exchange& exchange, Render<T> render, Orphan<T> orphan) : CallBase(exchange), render_(render), orphan_(orphan) {}
 
   Render<T> render_;
   Orphan<T> orphan_;

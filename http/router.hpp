@@ -18,7 +18,8 @@
 namespace holdfast::http {
 
 class Exchange;
-// Answers the exchange or starts the call that will. A handler that returns an error did neither: the error is answered.
+// Answers the exchange or starts the call that will. A handler that returns an error did neither: the error is
+// answered.
 using Handler = Result<void> (*)(Exchange&);
 
 struct Route {

@@ -37,10 +37,7 @@ void send_heartbeat(Exchange& x, Heartbeat& heartbeat) {
     commands += command;
   }
   commands += ']';
-  json::ObjectWriter(answer.body)
-      .time("lease_expires_at", heartbeat.lease_expires_at)
-      .raw("commands", commands)
-      .end();
+  json::ObjectWriter(answer.body).time("lease_expires_at", heartbeat.lease_expires_at).raw("commands", commands).end();
   x.send();
 }
 

@@ -111,8 +111,7 @@ Result<void> get_message(Exchange& x) {
   HOLDFAST_HTTP_TRY(message, x.name(1));
   if (const auto wait = wait_ms(x); wait > 0)
     x.engine().wait_message_async(std::move(session), std::move(message), wait, x.then_waiting<Message>(&send_waited));
-  else
-    x.engine().message_async(std::move(session), std::move(message), x.then<Message>(&send_message));
+  else x.engine().message_async(std::move(session), std::move(message), x.then<Message>(&send_message));
   return {};
 }
 

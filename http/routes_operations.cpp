@@ -22,11 +22,13 @@ void append_escaped(std::string& out, std::string_view text) {
 
 // Markdown reads well as it is; a browser gets it in a page of its own.
 void append_page(std::string& out, std::string_view title, std::string_view markdown) {
-  out += "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
-         "content=\"width=device-width\"><title>";
+  out +=
+      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width\"><title>";
   append_escaped(out, title);
-  out += "</title><style>body{max-width:46rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
-         "pre{white-space:pre-wrap}</style><pre>";
+  out +=
+      "</title><style>body{max-width:46rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
+      "pre{white-space:pre-wrap}</style><pre>";
   append_escaped(out, markdown);
   out += "</pre></html>";
 }
@@ -56,8 +58,7 @@ Result<void> get_metrics(Exchange& x) {
   auto& services = x.services();
   auto& answer = x.answer();
   answer.content_type = kPrometheusType;
-  answer.body =
-      services.metrics.render(x.engine().stats(), services.connections.load(std::memory_order_relaxed));
+  answer.body = services.metrics.render(x.engine().stats(), services.connections.load(std::memory_order_relaxed));
   x.send();
   return {};
 }

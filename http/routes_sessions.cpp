@@ -108,8 +108,7 @@ Result<void> get_session(Exchange& x) {
   HOLDFAST_HTTP_TRY(min_seq, query.number("min_seq", 0, 0, std::uint64_t{1} << 53));
   if (const auto wait = wait_ms(x); wait > 0 && min_seq > 0)
     x.engine().wait_session_async(std::move(name), min_seq, wait, x.then_waiting<Session>(&send_waited));
-  else
-    x.engine().get_async(std::move(name), x.then<Session>(&send_read));
+  else x.engine().get_async(std::move(name), x.then<Session>(&send_read));
   return {};
 }
 
@@ -174,7 +173,8 @@ Result<void> import_session(Exchange& x) {
   Query query;
   HOLDFAST_HTTP_TRY(query, Query::parse(x.request().query(), {"name"}));
   auto name = query.text("name");
-  if (query.find("name") && !valid_name(name)) return fail(ErrorCode::invalid_name, "the parameter name is no valid name");
+  if (query.find("name") && !valid_name(name))
+    return fail(ErrorCode::invalid_name, "the parameter name is no valid name");
   x.engine().import_async(x.request().take_body(), std::move(name), x.then<Session>(&send_created));
   return {};
 }

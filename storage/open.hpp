@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <holdfast/error.hpp>
+#include <holdfast/types.hpp>
 #include <memory>
 #include <string>
 

@@ -75,9 +75,9 @@ std::vector<rocksdb::ColumnFamilyDescriptor> describe_families() {
 
 class RocksStore::Impl {
  public:
-  Impl(std::unique_ptr<rocksdb::Env> files, std::unique_ptr<rocksdb::DB> opened,
+  Impl(std::filesystem::path place, std::unique_ptr<rocksdb::Env> files, std::unique_ptr<rocksdb::DB> opened,
        const std::vector<rocksdb::ColumnFamilyHandle*>& handles)
-      : env(std::move(files)), db(std::move(opened)), default_family(handles.front()) {
+      : directory(std::move(place)), env(std::move(files)), db(std::move(opened)), default_family(handles.front()) {
     std::copy(handles.begin() + 1, handles.end(), families.begin());
   }
   ~Impl() {
@@ -88,6 +88,7 @@ class RocksStore::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
+  std::filesystem::path directory;
   std::unique_ptr<rocksdb::Env> env;  // outlives the database
   std::unique_ptr<rocksdb::DB> db;
   rocksdb::ColumnFamilyHandle* default_family;
@@ -110,7 +111,7 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const std::filesystem::path
   const auto status = rocksdb::DB::Open(options, directory.string(), describe_families(), &handles, &db);
   if (!status.ok()) return open_failed(status, directory);
   logger.debug("store opened in {}", directory.string());
-  auto impl = std::make_unique<Impl>(std::move(env), std::unique_ptr<rocksdb::DB>(db), handles);
+  auto impl = std::make_unique<Impl>(directory, std::move(env), std::unique_ptr<rocksdb::DB>(db), handles);
   return std::unique_ptr<RocksStore>(new RocksStore(std::move(impl)));
 }
 
@@ -146,6 +147,7 @@ Result<void> RocksStore::scan(Family family, const Range& range,
 std::unique_ptr<Batch> RocksStore::make_batch() const { return std::make_unique<RocksBatch>(impl_->families); }
 
 Result<void> RocksStore::write(Batch& batch, Durability durability) {
+  if (auto room = check_space(impl_->directory, batch.bytes()); !room) return room;
   const auto status = impl_->db->Write(write_options(durability), &static_cast<RocksBatch&>(batch).raw());
   if (!status.ok()) return write_failed(status);
   return {};

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
@@ -47,10 +48,13 @@ class WalFile final : public rocksdb::FSWritableFile {
 
   // fdatasync also writes the metadata that reading the data needs, so it covers a size that just grew.
   IOStatus Sync(const IOOptions&, IODebugContext*) override {
+    const std::uint64_t end = size_;
     if (::fdatasync(fd_) != 0) return failed("syncing the log", path_);
-    synced_ = size_;
+    synced_ = end;
     return IOStatus::OK();
   }
+
+  bool IsSyncThreadSafe() const override { return true; }  // SyncWAL may run beside an append
 
   IOStatus Close(const IOOptions&, IODebugContext*) override { return close_file(); }
 
@@ -76,9 +80,9 @@ class WalFile final : public rocksdb::FSWritableFile {
 
   const std::string path_;
   int fd_;
-  std::uint64_t size_ = 0;       // end of the content
-  std::uint64_t synced_ = 0;     // end of the content at the last sync
-  std::uint64_t allocated_ = 0;  // end of the file, when that is ahead of the content
+  std::atomic<std::uint64_t> size_{0};    // end of the content
+  std::atomic<std::uint64_t> synced_{0};  // end of the content at the last sync
+  std::uint64_t allocated_ = 0;           // end of the file, when that is ahead of the content
   bool may_grow_ = true;
 };
 

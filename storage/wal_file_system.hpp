@@ -8,8 +8,9 @@
 // off before RocksDB reads the log. A log that nobody syncs (Durability::buffered) never grows ahead: there the
 // operating system may write blocks in any order, and a file that ends with its content shows where it ended.
 //
-// Concurrency: as RocksDB's files: one writer a file. Every other file and every call goes to the target.
-// Limits: at most one chunk of space beyond the log's content; without space to grow ahead it appends plainly.
+// Concurrency: as RocksDB's files: one writer a file, and a sync may run beside it. Every other file and every call
+// goes to the target. Limits: at most one chunk of space beyond the log's content; without space to grow ahead it
+// appends plainly.
 #pragma once
 
 #include <rocksdb/file_system.h>

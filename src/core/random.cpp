@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace holdfast {
@@ -12,7 +14,24 @@ std::uint64_t Random::next() {
   return value;
 }
 
-void SystemRandom::fill(std::span<std::byte> out) { randombytes_buf(out.data(), out.size()); }
+// Small requests are served from a pool of the thread, because each call of libsodium is a system call. Bytes that were
+// handed out are erased from it.
+void SystemRandom::fill(std::span<std::byte> out) {
+  struct Pool {
+    std::array<std::byte, 512> bytes{};
+    std::size_t left = 0;
+  };
+  thread_local Pool pool;
+  if (out.size() > 64) return randombytes_buf(out.data(), out.size());
+  if (pool.left < out.size()) {
+    randombytes_buf(pool.bytes.data(), pool.bytes.size());
+    pool.left = pool.bytes.size();
+  }
+  auto* from = pool.bytes.data() + (pool.left - out.size());
+  std::memcpy(out.data(), from, out.size());
+  sodium_memzero(from, out.size());
+  pool.left -= out.size();
+}
 
 void SeededRandom::fill(std::span<std::byte> out) {
   while (!out.empty()) {

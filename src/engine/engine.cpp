@@ -353,7 +353,7 @@ std::string Engine::store_id() const { return impl_->identity().id; }
 ReceiptKey Engine::receipt_key() const {
   return {impl_->signer().key_id(), to_base64url(impl_->signer().public_key())};
 }
-void Engine::on_batch_end(std::function<void()> hook) { impl_->pipeline().on_batch_end(std::move(hook)); }
+void Engine::on_batch_end(std::function<void()> hook) { impl_->on_batch_end(std::move(hook)); }
 void Engine::on_broken(std::function<void(const Error&)> hook) { impl_->on_broken(std::move(hook)); }
 void Engine::close() { impl_->close(); }
 

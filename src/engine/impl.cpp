@@ -82,6 +82,10 @@ Result<void> Engine::Impl::start() {
     parts_.logger->error("the store is broken, every write is refused from now on: {}", error.detail);
     for (const auto& hook : hooks) hook(error);
   });
+  pipeline_.on_batch_end([this] {
+    const std::lock_guard lock(hooks_mutex_);
+    for (const auto& hook : batch_hooks_) hook();
+  });
   dispatcher_ = system_->spawn<shell::Dispatcher, caf::hidden>(services_, timers_, dispatcher_stats_);
   if (auto ok = alarms_->start(); !ok) return ok;
   if (parts_.drive == EngineParts::Drive::threads) {
@@ -253,6 +257,11 @@ EngineStats Engine::Impl::stats() const {
   s.waiting_claims = dispatcher_stats_.waiting;
   s.ready_sessions = dispatcher_stats_.ready;
   return s;
+}
+
+void Engine::Impl::on_batch_end(std::function<void()> hook) {
+  const std::lock_guard lock(hooks_mutex_);
+  batch_hooks_.push_back(std::move(hook));
 }
 
 void Engine::Impl::on_broken(std::function<void(const Error&)> hook) {

@@ -76,6 +76,7 @@ class Engine::Impl {
     abandoned_ = true;
   }
 
+  void on_batch_end(std::function<void()> hook);
   void on_broken(std::function<void(const Error&)> hook);
 
  private:
@@ -106,6 +107,7 @@ class Engine::Impl {
   bool abandoned_ = false;
   std::mutex hooks_mutex_;
   std::vector<std::function<void(const Error&)>> broken_hooks_;
+  std::vector<std::function<void()>> batch_hooks_;
   std::optional<Error> broken_;  // guarded by hooks_mutex_
   std::once_flag closed_;
 };

@@ -1,0 +1,58 @@
+// Server: the HTTP front of one Engine.
+//
+//     Server server(engine, options, logger);
+//     auto port = server.start();      // listening
+//     server.stop(std::chrono::seconds(10));
+//
+// Operation: one acceptor hands sockets round-robin to `io_threads` threads; a connection stays on its thread for good,
+// and no thread waits for the engine. Whatever the front does goes through the public Engine API.
+//
+// Stopping is graceful for up to `grace`: no new connections, /readyz says so, idle connections close, answers in the
+// making leave with `Connection: close`, waits end 503, streams end. What is left then is cut.
+//
+// Lifetime: stop() (or the destructor) before the Engine is destroyed; Engine::close() may come before or after, and
+// completions that come late are dropped. start() and stop() are called from one thread; port() and stopping() from
+// any.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <holdfast/engine.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/core/log.hpp"
+
+namespace holdfast::http {
+
+enum class AuthMode : std::uint8_t { none, required };
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";  // an address, or localhost
+  std::uint16_t port = 8080;       // 0: a free one
+  unsigned io_threads = 0;         // 0: half of the cores, at least one; the engine needs the rest
+  AuthMode auth = AuthMode::none;
+  std::string operator_key;               // for AuthMode::required
+  std::vector<std::string> cors_origins;  // "https://example.org", or "*"
+};
+
+class Server final {
+ public:
+  Server(Engine& engine, ServerOptions options, Logger& logger);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Listens and serves; the port that it listens on. Errors: invalid_request with what to do (bad address, port in use,
+  // required auth without a key).
+  [[nodiscard]] Result<std::uint16_t> start();
+  // Returns when every connection has ended. Idempotent.
+  void stop(std::chrono::milliseconds grace);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace holdfast::http

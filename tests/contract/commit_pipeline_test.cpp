@@ -1,0 +1,455 @@
+#include "storage/commit_pipeline.hpp"
+
+#include <rapidcheck.h>
+
+#include <chrono>
+#include <future>
+#include <numeric>
+
+#include "tests/contract/stores.hpp"
+
+namespace holdfast {
+namespace {
+
+using namespace std::chrono_literals;
+using test::rows_of;
+
+constexpr std::uint64_t kBatchBytes = 1 << 20;
+
+WriteSet one(std::string key, std::string value = "v") {
+  WriteSet writes;
+  writes.put(Family::objects, std::move(key), std::move(value));
+  return writes;
+}
+
+// A store whose writes wait for a permit, counted.
+class SlowStore final : public Store {
+ public:
+  Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
+    return store_.get(family, key);
+  }
+  Result<void> scan(Family family, const Range& range,
+                    const std::function<Visit(std::string_view, std::string_view)>& visit) const override {
+    return store_.scan(family, range, visit);
+  }
+  std::unique_ptr<Batch> make_batch() const override { return store_.make_batch(); }
+  Result<void> write(Batch& batch, Durability durability) override {
+    std::unique_lock lock(mutex_);
+    ++begun_;
+    last_durability_ = durability;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return permits_ > 0; });
+    --permits_;
+    bytes_max_ = std::max(bytes_max_, batch.bytes());
+    return store_.write(batch, durability);
+  }
+  Result<void> sync() override { return store_.sync(); }
+  Result<void> compact(Family, const Range&) override { return {}; }
+
+  void permit(int writes) {
+    const std::scoped_lock lock(mutex_);
+    permits_ += writes;
+    changed_.notify_all();
+  }
+  void wait_begun(int writes) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return begun_ >= writes; });
+  }
+  int begun() {
+    const std::scoped_lock lock(mutex_);
+    return begun_;
+  }
+  std::size_t bytes_max() {
+    const std::scoped_lock lock(mutex_);
+    return bytes_max_;
+  }
+  MemoryStore& memory() { return store_; }
+  Durability last_durability_ = Durability::buffered;
+
+ private:
+  MemoryStore store_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int permits_ = 0;
+  int begun_ = 0;
+  std::size_t bytes_max_ = 0;
+};
+
+// What completions said, in the order in which they ran.
+class Log {
+ public:
+  CommitPipeline::Completion note(std::string what) {
+    return [this, what = std::move(what)](const Result<void>& outcome) {
+      const std::scoped_lock lock(mutex_);
+      text_ += what + (outcome ? " " : "! ");
+    };
+  }
+  std::string text() {
+    const std::scoped_lock lock(mutex_);
+    return text_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string text_;
+};
+
+void wait_for(CommitPipeline& pipeline, std::uint64_t commit) {
+  std::promise<void> done;
+  pipeline.after(commit, [&](const Result<void>&) { done.set_value(); });
+  REQUIRE(done.get_future().wait_for(20s) == std::future_status::ready);
+}
+
+}  // namespace
+
+TEST_CASE("pipeline: without a thread, commit_once does one batch") {
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+  Log log;
+  int ends = 0;
+  pipeline.on_batch_end([&] { ++ends; });
+  CHECK_FALSE(pipeline.commit_once());
+  CHECK(pipeline.submit(one("a"), log.note("1")) == 1);
+  CHECK(pipeline.submit(one("b"), log.note("2")) == 2);
+  CHECK(pipeline.submit(one("c"), nullptr) == 3);
+  CHECK(pipeline.durable() == 0);
+  CHECK(log.text().empty());
+  CHECK(rows_of(store, {"", ""}).empty());
+  CHECK(pipeline.commit_once());
+  CHECK(pipeline.durable() == 3);
+  CHECK(log.text() == "1 2 ");
+  CHECK(rows_of(store, {"", ""}).size() == 3);
+  CHECK_FALSE(pipeline.commit_once());
+  CHECK(ends == 1);
+  CHECK(pipeline.stats().commits == 3);
+  CHECK(pipeline.stats().syncs == 1);
+}
+
+TEST_CASE("pipeline: a write set without a write is numbered and completes, without a sync") {
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+  Log log;
+  CHECK(pipeline.submit({}, log.note("1")) == 1);
+  CHECK(pipeline.commit_once());
+  CHECK(log.text() == "1 ");
+  CHECK(pipeline.durable() == 1);
+  CHECK(pipeline.stats().syncs == 0);
+}
+
+TEST_CASE("pipeline: durability reaches the store") {
+  const auto durability = GENERATE(Durability::synced, Durability::buffered);
+  SlowStore store;
+  store.permit(1);
+  store.last_durability_ = durability == Durability::synced ? Durability::buffered : Durability::synced;
+  CommitPipeline pipeline(store, durability, kBatchBytes);
+  pipeline.submit(one("a"), nullptr);
+  REQUIRE(pipeline.commit_once());
+  CHECK(store.last_durability_ == durability);
+}
+
+TEST_CASE("pipeline: after() of a durable commit runs at once, of an open one with its batch") {
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+  Log log;
+  pipeline.after(0, log.note("zero"));
+  CHECK(log.text() == "zero ");
+  pipeline.submit(one("a"), log.note("1"));
+  pipeline.after(1, log.note("after1"));
+  pipeline.submit(one("b"), log.note("2"));
+  CHECK(log.text() == "zero ");
+  pipeline.commit_once();
+  CHECK(log.text() == "zero 1 after1 2 ");
+  pipeline.after(2, log.note("after2"));
+  CHECK(log.text() == "zero 1 after1 2 after2 ");
+  CHECK_FALSE(pipeline.commit_once());
+}
+
+TEST_CASE("pipeline: after() of the commit in flight runs behind that commit's completion, without another sync") {
+  SlowStore store;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+  Log log;
+  pipeline.start();
+  pipeline.submit(one("a"), log.note("1"));
+  store.wait_begun(1);
+  pipeline.after(1, log.note("after1"));
+  pipeline.submit(one("b"), log.note("2"));
+  pipeline.after(1, log.note("again1"));
+  CHECK(log.text().empty());
+  store.permit(1);
+  store.wait_begun(2);
+  CHECK(log.text() == "1 after1 again1 ");
+  store.permit(1);
+  pipeline.stop();
+  CHECK(log.text() == "1 after1 again1 2 ");
+  CHECK(store.begun() == 2);
+}
+
+TEST_CASE("pipeline: a completion that runs may hand in more, also of its own commit") {
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, 1);  // every batch is full at once
+  Log log;
+  pipeline.start();
+  std::promise<void> done;
+  pipeline.submit(one("a"), [&](const Result<void>&) {
+    log.note("1")({});
+    CHECK(pipeline.durable() == 1);
+    pipeline.after(1, log.note("after1"));
+    pipeline.submit(one("b"), log.note("2"));
+    pipeline.submit(one("c"), [&](const Result<void>&) {
+      log.note("3")({});
+      done.set_value();
+    });
+  });
+  REQUIRE(done.get_future().wait_for(20s) == std::future_status::ready);
+  pipeline.stop();
+  CHECK(log.text() == "1 after1 2 3 ");
+}
+
+TEST_CASE("pipeline: after() waits for the completion of its commit, not only for the disk") {
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+  Log log;
+  pipeline.submit(one("a"), [&](const Result<void>&) {
+    log.note("1")({});
+    CHECK(pipeline.durable() == 2);
+    pipeline.after(2, log.note("after2"));
+  });
+  pipeline.submit(one("b"), log.note("2"));
+  pipeline.commit_once();
+  CHECK(log.text() == "1 2 after2 ");
+}
+
+TEST_CASE("pipeline: what arrives during a sync shares the next one") {
+  SlowStore store;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+  pipeline.start();
+  pipeline.submit(one("first"), nullptr);
+  store.wait_begun(1);
+  for (int i = 0; i < 100; ++i) pipeline.submit(one(std::to_string(i)), nullptr);
+  store.permit(2);
+  wait_for(pipeline, 101);
+  CHECK(store.begun() == 2);
+  CHECK(pipeline.stats().commits == 101);
+  CHECK(pipeline.stats().syncs == 2);
+  pipeline.stop();
+}
+
+TEST_CASE("pipeline: a full batch makes submitters wait, and bounds what the store gets") {
+  SlowStore store;
+  constexpr std::size_t kValue = 1000;
+  constexpr std::size_t kMax = 10 * kValue;
+  CommitPipeline pipeline(store, Durability::synced, kMax);
+  pipeline.start();
+  pipeline.submit(one("first"), nullptr);
+  store.wait_begun(1);
+  std::atomic<int> submitted{0};
+  std::thread submitter([&] {
+    for (int i = 0; i < 100; ++i) {
+      pipeline.submit(one(std::to_string(i), std::string(kValue, 'x')), nullptr);
+      ++submitted;
+    }
+  });
+  std::this_thread::sleep_for(50ms);
+  CHECK(submitted <= 10);
+  store.permit(1000);
+  submitter.join();
+  wait_for(pipeline, 101);
+  pipeline.stop();
+  CHECK(store.bytes_max() <= kMax + kValue + 100);
+  CHECK(rows_of(store, {"", ""}).size() == 101);
+}
+
+TEST_CASE("pipeline: before start() and after a failure nobody waits for room") {
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, 1);
+  Log log;
+  for (int i = 0; i < 3; ++i) pipeline.submit(one(std::to_string(i)), log.note(std::to_string(i)));
+  CHECK(pipeline.commit_once());
+  CHECK(log.text() == "0 1 2 ");
+}
+
+TEST_CASE("pipeline: completions run in order, also from many threads") {
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, 4096);
+  std::vector<std::uint64_t> ran;  // the writer's
+  pipeline.start();
+  constexpr std::size_t kThreads = 8;
+  constexpr std::size_t kEach = 2000;
+  std::array<std::vector<std::uint64_t>, kThreads> numbers;
+  std::atomic<std::size_t> afters{0};
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (std::size_t i = 0; i < kEach; ++i) {
+        const auto commit =
+            pipeline.submit(one(std::to_string(t) + "-" + std::to_string(i)), [&](const Result<void>& outcome) {
+              if (outcome) ran.push_back(pipeline.durable());
+            });
+        numbers[t].push_back(commit);
+        pipeline.after(commit, [&, commit](const Result<void>& outcome) {
+          if (outcome && pipeline.durable() >= commit) ++afters;
+        });
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  pipeline.stop();
+  CHECK(ran.size() == kThreads * kEach);
+  CHECK(std::is_sorted(ran.begin(), ran.end()));
+  CHECK(afters == kThreads * kEach);
+  std::vector<std::uint64_t> all;
+  for (const auto& of_thread : numbers) {
+    CHECK(std::is_sorted(of_thread.begin(), of_thread.end()));
+    all.insert(all.end(), of_thread.begin(), of_thread.end());
+  }
+  std::sort(all.begin(), all.end());
+  std::vector<std::uint64_t> dense(kThreads * kEach);
+  std::iota(dense.begin(), dense.end(), 1);
+  CHECK(all == dense);
+  CHECK(rows_of(store, {"", ""}).size() == kThreads * kEach);
+}
+
+TEST_CASE("pipeline: a failed write latches, and everything behind it gets the error") {
+  const auto [fault, code] = GENERATE(std::pair(MemoryStore::Fault::unknown_lost, ErrorCode::commit_unknown),
+                                      std::pair(MemoryStore::Fault::unknown_kept, ErrorCode::commit_unknown),
+                                      std::pair(MemoryStore::Fault::full, ErrorCode::insufficient_storage));
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+  Log log;
+  std::vector<ErrorCode> hooks;
+  std::vector<ErrorCode> codes;
+  const auto code_of = [&](const Result<void>& outcome) { codes.push_back(outcome.error().code); };
+  pipeline.on_broken([&](const Error& error) {
+    CHECK(log.text() == "1 2! after2! ");
+    hooks.push_back(error.code);
+  });
+  pipeline.submit(one("a"), log.note("1"));
+  pipeline.commit_once();
+  CHECK_FALSE(pipeline.broken());
+
+  store.inject(fault);
+  pipeline.submit(one("b"), log.note("2"));
+  pipeline.after(2, log.note("after2"));
+  pipeline.commit_once();
+  CHECK(pipeline.broken());
+  CHECK(pipeline.durable() == 1);
+
+  pipeline.after(1, log.note("durable"));  // is durable whatever came later
+  pipeline.after(2, code_of);
+  CHECK(pipeline.submit(one("c"), code_of) == 3);
+  pipeline.after(3, code_of);
+  CHECK(pipeline.commit_once());
+  CHECK(log.text() == "1 2! after2! durable ");
+  CHECK(codes == std::vector<ErrorCode>(3, code));
+  CHECK(hooks == std::vector<ErrorCode>{code});
+  CHECK(pipeline.durable() == 1);
+  CHECK(pipeline.stats().commits == 1);
+  CHECK(rows_of(store, {"", ""}).size() == 1);
+}
+
+TEST_CASE("pipeline: what was handed in while the write failed fails too, and waiters for room go on") {
+  SlowStore store;
+  CommitPipeline pipeline(store, Durability::synced, 1);
+  Log log;
+  int hooks = 0;
+  pipeline.on_broken([&](const Error&) { ++hooks; });
+  pipeline.start();
+  store.memory().inject(MemoryStore::Fault::unknown_lost);
+  pipeline.submit(one("a"), log.note("1"));
+  store.wait_begun(1);
+  pipeline.submit(one("b"), log.note("2"));
+  std::thread waiter([&] { pipeline.submit(one("c"), log.note("3")); });
+  std::this_thread::sleep_for(20ms);
+  store.permit(1);
+  waiter.join();
+  pipeline.stop();
+  CHECK(log.text() == "1! 2! 3! ");
+  CHECK(hooks == 1);
+  CHECK(store.begun() == 1);
+}
+
+TEST_CASE("pipeline: stop() commits what is open, and is idempotent") {
+  MemoryStore store;
+  Log log;
+  {
+    CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+    pipeline.submit(one("a"), log.note("1"));
+    pipeline.start();
+    pipeline.submit(one("b"), log.note("2"));
+    pipeline.stop();
+    CHECK(log.text() == "1 2 ");
+    pipeline.stop();
+    pipeline.submit(one("c"), log.note("3"));
+  }
+  CHECK(log.text() == "1 2 3 ");
+  CHECK(rows_of(store, {"", ""}).size() == 3);
+}
+
+TEST_CASE("pipeline: an idle writer wakes for each submit") {
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+  pipeline.start();
+  for (std::uint64_t i = 1; i <= 2000; ++i) {
+    std::promise<void> done;
+    pipeline.submit(one(std::to_string(i)), [&](const Result<void>&) { done.set_value(); });
+    REQUIRE(done.get_future().wait_for(20s) == std::future_status::ready);
+  }
+  pipeline.stop();
+  CHECK(pipeline.durable() == 2000);
+}
+
+// Any interleaving of submit, after, commit and a crash: each completion runs once, in the order of handing in
+// (at once where the commit had completed), and a crash keeps all that completed well.
+TEST_CASE("pipeline: any sequence of calls keeps the gate's promise") {
+  const bool held = rc::check([](bool buffered) {
+    MemoryStore store;
+    CommitPipeline pipeline(store, buffered ? Durability::buffered : Durability::synced, kBatchBytes);
+    std::vector<int> handed_in;
+    std::vector<int> ran;
+    std::vector<std::string> acknowledged;
+    std::uint64_t last = 0;
+    std::uint64_t completed = 0;
+    int next = 0;
+    for (int n = *rc::gen::inRange(0, 60); n > 0; --n) {
+      switch (*rc::gen::inRange(0, 5)) {
+        case 0:
+        case 1: {
+          const int id = next++;
+          handed_in.push_back(id);
+          last = pipeline.submit(one(std::to_string(id)), [&, id](const Result<void>& outcome) {
+            ran.push_back(id);
+            if (outcome) acknowledged.push_back(std::to_string(id));
+          });
+          break;
+        }
+        case 2: {
+          const int id = next++;
+          const auto commit = *rc::gen::inRange<std::uint64_t>(0, last + 1);
+          const auto before = ran.size();
+          pipeline.after(commit, [&, id](const Result<void>&) { ran.push_back(id); });
+          RC_ASSERT((ran.size() > before) == (commit <= completed));
+          if (ran.size() > before) ran.pop_back();
+          else handed_in.push_back(id);
+          break;
+        }
+        case 3:
+          if (*rc::gen::inRange(0, 8) == 0) store.inject(MemoryStore::Fault::unknown_lost);
+          break;
+        default:
+          pipeline.commit_once();
+          completed = pipeline.durable();
+          RC_ASSERT(ran == handed_in);
+      }
+    }
+    pipeline.stop();
+    RC_ASSERT(ran == handed_in);
+    if (!buffered) {
+      SeededRandom random(1);
+      const auto next_process = store.crash(random);
+      for (const auto& key : acknowledged) RC_ASSERT(next_process->get(Family::objects, key).value().has_value());
+    }
+  });
+  CHECK(held);
+}
+
+}  // namespace holdfast
