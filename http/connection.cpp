@@ -17,6 +17,7 @@ constexpr std::size_t kReadBytes = 8 << 10;
 constexpr std::size_t kUnsentMax = 256 << 10;       // answers to pipelined requests wait beyond this
 constexpr std::size_t kBufferBytesKept = 64 << 10;  // a larger output buffer is given back
 constexpr std::int64_t kLingerMs = 2'000;
+constexpr std::int64_t kLingerStoppingMs = 100;  // a stop does not wait for clients that keep their side open
 
 ParserLimits parser_limits(const Limits& limits) { return {limits.header_bytes_max, &body_limit, &limits}; }
 
@@ -259,7 +260,8 @@ void Connection::linger() {
   if (ec) return close();
   phase_ = Phase::lingering;
   in_.clear();
-  read_deadline_ = thread_->now_ms() + kLingerMs;
+  const bool stopping = exchange_.services().stopping.load(std::memory_order_relaxed);
+  read_deadline_ = thread_->now_ms() + (stopping ? kLingerStoppingMs : kLingerMs);
   read();
 }
 

@@ -64,8 +64,10 @@ void WebSocketEvents::take(Tcp::socket socket) {
   thread_->add(shared_from_this());
   const auto& limits = thread_->services().limits;
   stream_.emplace(std::move(socket));
-  stream_->set_option(
-      ws::stream_base::decorator([id = request_id_](ws::response_type& response) { response.set("Request-Id", id); }));
+  stream_->set_option(ws::stream_base::decorator([id = request_id_](ws::response_type& response) {
+    response.erase(bhttp::field::server);
+    response.set("Request-Id", id);
+  }));
   // Beast pings after half of the idle time.
   stream_->set_option(ws::stream_base::timeout{std::chrono::milliseconds(limits.header_timeout_ms),
                                                std::chrono::milliseconds(2 * limits.event_heartbeat_ms), true});

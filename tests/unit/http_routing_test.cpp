@@ -126,9 +126,10 @@ TEST_CASE("Prefer: wait", "[http][fields]") {
 TEST_CASE("traceparent, Request-Id and Idempotency-Key", "[http][fields]") {
   const std::string good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   CHECK(traceparent_of(request_with({{"traceparent", good}})) == good);
-  for (const auto& bad : {std::string("00-x"), "01" + good.substr(2), good + "0",
-                          "00-00000000000000000000000000000000-b7ad6b7169203331-01",
-                          "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01"}) {
+  const std::vector<std::string> malformed{"00-x", "01" + good.substr(2), good + "0",
+                                           "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+                                           "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01"};
+  for (const auto& bad : malformed) {
     CAPTURE(bad);
     CHECK(traceparent_of(request_with({{"traceparent", bad}})).empty());
   }

@@ -1,1 +1,3 @@
-int main() { return 0; }
+#include "src/cli/cli.hpp"
+
+int main(int argc, char** argv) { return holdfast::cli::run(argc, argv); }

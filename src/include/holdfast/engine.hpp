@@ -113,7 +113,7 @@ class Engine {
 
   // ---- the blocking forms ----
   Result<Session> create(SessionSpec spec = {});
-  Result<PutResult> put(std::string session, SessionSpec spec, Precondition = {});
+  Result<PutResult> put(std::string session, SessionSpec spec = {}, Precondition = {});
   Result<Session> get(std::string session);
   Result<Session> patch(std::string session, Json merge_patch, Precondition = {});
   Result<Nothing> remove(std::string session);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,7 +64,14 @@ struct Limits {
   std::uint64_t queue_window_messages = 256;  // queued messages of a live session held in memory
 };
 
-// Calls `row(name, value)` for every scalar limit, in the order above.
+// Every scalar limit by its name, in the order above: what GET /v1/limits shows and `holdfast serve` takes as a flag.
+struct LimitField {
+  std::string_view name;
+  std::uint64_t Limits::* field;
+};
+[[nodiscard]] std::span<const LimitField> limit_fields() noexcept;
+
+// Calls `row(name, value)` for every scalar limit.
 void for_each_limit(const Limits& limits, const std::function<void(std::string_view, std::uint64_t)>& row);
 
 enum class LogLevel : std::uint8_t { debug, info, warn, error, off };
