@@ -33,7 +33,7 @@ namespace holdfast::http {
 
 std::string_view openapi_json() { return ${openapi}; }
 
-std::optional<std::string_view> error_page(std::string_view code) {
+std::optional<std::string_view> error_page([[maybe_unused]] std::string_view code) {
 ${rows}  return std::nullopt;
 }
 
