@@ -55,8 +55,8 @@ tl::unexpected<Error> admitted_since(const Work& work, std::uint64_t seq) {
                                return ++listed < work.context.limits.list_items_max ? Visit::next : Visit::stop;
                              });
   }
-  auto error = fail(ErrorCode::conflict, "the session's last_seq is " + std::to_string(work.state.last_seq) +
-                                             ", not " + std::to_string(seq) + "; look at `markers` and decide anew");
+  auto error = fail(ErrorCode::conflict, "the session's last_seq is " + std::to_string(work.state.last_seq) + ", not " +
+                                             std::to_string(seq) + "; look at `markers` and decide anew");
   error.value().members = markers + "],\"last_seq\":" + std::to_string(work.state.last_seq);
   return error;
 }
@@ -65,9 +65,8 @@ Intent freeze(const Work& work, const AdmitRequest& request, const std::string& 
   const auto& document = work.document;
   Intent intent;
   intent.seq = work.state.last_seq + 1;
-  intent.id = request.id.empty()
-                  ? mint_message_id(work.context.now, work.state.last_position + 1, work.context.random)
-                  : request.id;
+  intent.id = request.id.empty() ? mint_message_id(work.context.now, work.state.last_position + 1, work.context.random)
+                                 : request.id;
   intent.body_hash = body_hash;
   intent.credential_version = work.state.credential.version;
   intent.admitted_at = work.context.now;
@@ -122,16 +121,16 @@ std::optional<Found> merge_target(const Work& work, const AdmitRequest& request,
   constexpr int kLookBack = 256;
   std::optional<Found> target;
   int looked = 0;
-  work.journal.each_marker(
-      work.state.low, work.state.last_position + 1, Range::Order::descending, [&](std::uint64_t position, Marker&& m) {
-        if (m.kind != MarkerKind::admitted) return Visit::next;
-        if (++looked > kLookBack) return Visit::stop;
-        if (m.intent.author != request.author) return Visit::next;
-        auto found = work.journal.at(position);
-        if (!found || found->row.state != MessageState::queued) return Visit::next;
-        target = std::move(found);
-        return Visit::stop;
-      });
+  work.journal.each_marker(work.state.low, work.state.last_position + 1, Range::Order::descending,
+                           [&](std::uint64_t position, Marker&& m) {
+                             if (m.kind != MarkerKind::admitted) return Visit::next;
+                             if (++looked > kLookBack) return Visit::stop;
+                             if (m.intent.author != request.author) return Visit::next;
+                             auto found = work.journal.at(position);
+                             if (!found || found->row.state != MessageState::queued) return Visit::next;
+                             target = std::move(found);
+                             return Visit::stop;
+                           });
   if (!target) return std::nullopt;
   auto merged = merge_turns(target->intent.turn, request.turn, work.context.limits.content_bytes_max);
   if (!merged) return std::nullopt;
@@ -164,13 +163,13 @@ Result<Admitted> admit_one(Work& work, const AdmitRequest& request) {
     switch (policy) {
       case OnBusy::enqueue: break;
       case OnBusy::reject:
-        return fail(ErrorCode::session_busy, "the session has " + std::to_string(work.state.queued) +
-                                                 " queued message(s)" + (work.state.running ? " and a running turn" : "") +
-                                                 "; wait, or choose another on_busy");
+        return fail(ErrorCode::session_busy,
+                    "the session has " + std::to_string(work.state.queued) + " queued message(s)" +
+                        (work.state.running ? " and a running turn" : "") + "; wait, or choose another on_busy");
       case OnBusy::interrupt:
       case OnBusy::steer:
-        return fail(ErrorCode::not_supported,
-                    "on_busy \"" + std::string(name_of(policy)) + "\" is not available for a busy session in this version");
+        return fail(ErrorCode::not_supported, "on_busy \"" + std::string(name_of(policy)) +
+                                                  "\" is not available for a busy session in this version");
       case OnBusy::replace: break;
       case OnBusy::merge: target = merge_target(work, request, merged_turn); break;
     }

@@ -13,37 +13,86 @@
 
 namespace holdfast::session {
 
-struct Put { SessionSpec spec; Precondition precondition; };
+struct Put {
+  SessionSpec spec;
+  Precondition precondition;
+};
 struct Get {};
-struct Patch { Json patch; Precondition precondition; };
+struct Patch {
+  Json patch;
+  Precondition precondition;
+};
 struct Remove {};
-struct Admit { std::vector<AdmitRequest> messages; Precondition precondition; };
-struct ReadMessage { std::string message; };
-struct ReadMessages { MessageQuery query; };
-struct ReadReceipt { std::string message; };
-struct Edit { std::string message; MessageEdit edit; Precondition precondition; };
-struct Cancel { std::string message; };
-struct Queue { QueueCommand command; Precondition precondition; };
-struct Dispatch { std::string runtime; std::int64_t lease_ms = 0; };
-struct Accept { Lease lease; };
-struct Beat { Lease lease; };
-struct AppendEvents { Lease lease; std::vector<RuntimeEvent> events; };
-struct Complete { Lease lease; Completion completion; };
-struct Fail { Lease lease; FailReport report; };
-struct Release { Lease lease; };
-struct Alarm {};                        // a durable alarm of the session is due
+struct Admit {
+  std::vector<AdmitRequest> messages;
+  Precondition precondition;
+};
+struct ReadMessage {
+  std::string message;
+};
+struct ReadMessages {
+  MessageQuery query;
+};
+struct ReadReceipt {
+  std::string message;
+};
+struct Edit {
+  std::string message;
+  MessageEdit edit;
+  Precondition precondition;
+};
+struct Cancel {
+  std::string message;
+};
+struct Queue {
+  QueueCommand command;
+  Precondition precondition;
+};
+struct Dispatch {
+  std::string runtime;
+  std::int64_t lease_ms = 0;
+};
+struct Accept {
+  Lease lease;
+};
+struct Beat {
+  Lease lease;
+};
+struct AppendEvents {
+  Lease lease;
+  std::vector<RuntimeEvent> events;
+};
+struct Complete {
+  Lease lease;
+  Completion completion;
+};
+struct Fail {
+  Lease lease;
+  FailReport report;
+};
+struct Release {
+  Lease lease;
+};
+struct Alarm {};  // a durable alarm of the session is due
 struct Export {};
-struct Import { std::string ndjson; };
-struct ForkSource { std::optional<std::uint64_t> at_seq; };  // what a fork takes along
-struct Fork { SessionSpec spec; std::vector<Event> events; };  // ... and the session it becomes
+struct Import {
+  std::string ndjson;
+};
+struct ForkSource {
+  std::optional<std::uint64_t> at_seq;
+};  // what a fork takes along
+struct Fork {
+  SessionSpec spec;
+  std::vector<Event> events;
+};  // ... and the session it becomes
 
-using Command = std::variant<Put, Get, Patch, Remove, Admit, ReadMessage, ReadMessages, ReadReceipt, Edit, Cancel, Queue,
-                             Dispatch, Accept, Beat, AppendEvents, Complete, Fail, Release, Alarm, Export, Import,
-                             ForkSource, Fork>;
+using Command =
+    std::variant<Put, Get, Patch, Remove, Admit, ReadMessage, ReadMessages, ReadReceipt, Edit, Cancel, Queue, Dispatch,
+                 Accept, Beat, AppendEvents, Complete, Fail, Release, Alarm, Export, Import, ForkSource, Fork>;
 
 // A dispatch that found nothing to hand out answers Nothing.
 struct Nothing {};
-using Reply = std::variant<Nothing, Session, PutResult, std::vector<Admitted>, Message, Page<Message>, Receipt, Delivery,
-                           Heartbeat, std::uint64_t, std::string, Fork>;
+using Reply = std::variant<Nothing, Session, PutResult, std::vector<Admitted>, Message, Page<Message>, Receipt,
+                           Delivery, Heartbeat, std::uint64_t, std::string, Fork>;
 
 }  // namespace holdfast::session

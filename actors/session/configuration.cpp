@@ -1,15 +1,13 @@
 // The session document: PUT, PATCH, read, delete.
+#include "actors/session/spec.hpp"
 #include "actors/session/work.hpp"
 #include "src/core/crypto.hpp"
 #include "src/core/json.hpp"
-#include "actors/session/spec.hpp"
 
 namespace holdfast::session {
 namespace {
 
-Session view(const Work& work) {
-  return session_view(work.context.id, work.entity, work.journal, work.context.limits);
-}
+Session view(const Work& work) { return session_view(work.context.id, work.entity, work.journal, work.context.limits); }
 
 std::optional<std::string> etag(const Work& work) {
   if (!work.document.exists) return std::nullopt;
@@ -119,7 +117,8 @@ Result<Reply> run(Work& work, const Patch& command) {
   if (!spec) return tl::unexpected(std::move(spec.error()));
   auto next = document_of(*spec);
   // The headers are write-only: a patch that does not name them keeps them.
-  if (next.callback && spec->callback->headers.empty()) next.callback_headers_hash = work.document.callback_headers_hash;
+  if (next.callback && spec->callback->headers.empty())
+    next.callback_headers_hash = work.document.callback_headers_hash;
   if (replace(work, std::move(next))) work.operation("session.updated", "{\"revision\":" + *etag(work) + "}");
   take_secrets(work, *spec);
   return view(work);

@@ -65,12 +65,12 @@ struct State {
   Credential credential;
   std::uint64_t credential_message = 0;  // position of the message that brought it; 0: PUT or none
   WorkspaceState workspace = WorkspaceState::cold;
-  std::uint64_t low = 1;                 // no message below it is queued, but those in `front`
-  std::vector<std::uint64_t> front;      // positions handed out before all others, in this order
+  std::uint64_t low = 1;             // no message below it is queued, but those in `front`
+  std::vector<std::uint64_t> front;  // positions handed out before all others, in this order
   std::optional<Running> running;
   std::optional<ReadyMark> ready;
-  Time armed = 0;      // the alarm on disk; 0: none
-  Time expiry = 0;     // no queued message expires before it; 0: none expires
+  Time armed = 0;           // the alarm on disk; 0: none
+  Time expiry = 0;          // no queued message expires before it; 0: none expires
   std::uint64_t floor = 1;  // events below it are no longer kept
 };
 void encode(std::string& out, const State& state);
@@ -88,8 +88,8 @@ struct QueueItem {
 // The first queued messages in the order in which they will run: those of State::front, then by position.
 struct Window {
   std::vector<QueueItem> items;
-  std::size_t front = 0;      // how many of them are State::front
-  std::uint64_t end = 1;      // every queued message below this position is in `items`
+  std::size_t front = 0;  // how many of them are State::front
+  std::uint64_t end = 1;  // every queued message below this position is in `items`
 };
 
 struct Entity {

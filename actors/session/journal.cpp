@@ -184,7 +184,7 @@ Result<EventPage> read_events(const Reader& reader, const SessionId& id, const E
 }
 
 QueueItem item_of(std::uint64_t position, const Intent& intent, const Row& row) noexcept {
-  return {position,        intent.seq,       intent.admitted_at, std::max(intent.not_before, row.retry_at),
+  return {position,          intent.seq,     intent.admitted_at, std::max(intent.not_before, row.retry_at),
           intent.expires_at, intent.priority};
 }
 
@@ -216,8 +216,7 @@ void fill_window(Entity& entity, const Journal& journal, std::size_t window_max)
   journal.each_message(std::max(window.end, state.low), state.last_position + 1, [&](Found&& m) {
     if (window.items.size() >= window_max + window.front) return Visit::stop;
     const bool in_front = std::find(state.front.begin(), state.front.end(), m.position) != state.front.end();
-    if (m.row.state == MessageState::queued && !in_front)
-      window.items.push_back(item_of(m.position, m.intent, m.row));
+    if (m.row.state == MessageState::queued && !in_front) window.items.push_back(item_of(m.position, m.intent, m.row));
     window.end = m.position + 1;
     return Visit::next;
   });

@@ -1,8 +1,8 @@
 // The session kernel: one command in, one write set and one reply out.
 //
 // apply() decides and changes the entity in memory; it does no I/O but reads through the Reader, reads no clock and
-// throws nothing. When the reply is an error the entity is as it was (or `reload` is set) and there is nothing to write. The shell makes
-// the write set durable before the reply, or anything of `effects`, leaves the process.
+// throws nothing. When the reply is an error the entity is as it was (or `reload` is set) and there is nothing to
+// write. The shell makes the write set durable before the reply, or anything of `effects`, leaves the process.
 //
 // Order of an admission: idempotency, if_seq, overlap, capacity; then credential, marker, ready index and alarm in the
 // one write set.
@@ -31,11 +31,11 @@ struct Context {
 
 // What may leave once the write set is durable.
 struct Effects {
-  bool events = false;     // readers of the session's events and waits have something to look at
+  bool events = false;  // readers of the session's events and waits have something to look at
   bool ready_changed = false;
   std::optional<ReadyMark> ready;  // the entry in the ready index, when it changed to one
-  Time alarm = 0;          // an alarm was set
-  bool shredded = false;   // the session's secrets were erased: rewrite the vault's files
+  Time alarm = 0;                  // an alarm was set
+  bool shredded = false;           // the session's secrets were erased: rewrite the vault's files
   std::uint32_t admitted = 0;
   std::uint32_t replayed = 0;
   std::uint32_t delivered = 0;

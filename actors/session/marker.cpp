@@ -9,8 +9,14 @@ constexpr std::uint8_t kFormat = 1;
 
 // Which optional parts of an intent follow.
 enum IntentPart : std::uint8_t {
-  kMode = 1 << 0, kModel = 1 << 1, kAuthor = 1 << 2, kTimes = 1 << 3,
-  kMetadata = 1 << 4, kBudget = 1 << 5, kCallback = 1 << 6, kTrace = 1 << 7,
+  kMode = 1 << 0,
+  kModel = 1 << 1,
+  kAuthor = 1 << 2,
+  kTimes = 1 << 3,
+  kMetadata = 1 << 4,
+  kBudget = 1 << 5,
+  kCallback = 1 << 6,
+  kTrace = 1 << 7,
 };
 
 void encode_intent(Encoder& e, const Intent& i) {

@@ -39,8 +39,8 @@ std::optional<Json> merge_turns(std::string_view into, std::string_view added, s
   const bool has_second = second->at_key("content").get(second_content) == simdjson::SUCCESS;
   std::string content;
   if (has_first && has_second && first_content.is_string() && second_content.is_string()) {
-    const std::string joined = std::string(std::string_view(first_content)) + "\n\n" +
-                               std::string(std::string_view(second_content));
+    const std::string joined =
+        std::string(std::string_view(first_content)) + "\n\n" + std::string(std::string_view(second_content));
     json::append_string(content, joined);
   } else {
     content = "[";

@@ -16,9 +16,8 @@ class StepReader final : public Reader {
  public:
   StepReader(const Reader& below, const WriteSet& writes) : below_(below), writes_(writes) {}
   [[nodiscard]] Result<std::optional<std::string>> get(Family family, std::string_view key) const override;
-  [[nodiscard]] Result<void> scan(
-      Family family, const Range& range,
-      const std::function<Visit(std::string_view, std::string_view)>& visit) const override;
+  [[nodiscard]] Result<void> scan(Family family, const Range& range,
+                                  const std::function<Visit(std::string_view, std::string_view)>& visit) const override;
 
  private:
   const Reader& below_;
@@ -35,9 +34,8 @@ class InFlight final : public Reader {
   [[nodiscard]] bool empty() const noexcept { return layers_.empty(); }
 
   [[nodiscard]] Result<std::optional<std::string>> get(Family family, std::string_view key) const override;
-  [[nodiscard]] Result<void> scan(
-      Family family, const Range& range,
-      const std::function<Visit(std::string_view, std::string_view)>& visit) const override;
+  [[nodiscard]] Result<void> scan(Family family, const Range& range,
+                                  const std::function<Visit(std::string_view, std::string_view)>& visit) const override;
 
  private:
   const Store& store_;

@@ -51,7 +51,8 @@ Result<Reply> reorder(Work& work, const std::vector<std::string>& order) {
       return error;
     }
     if (m->row.state != MessageState::queued) return not_queued(*m);
-    const bool twice = std::any_of(items.begin(), items.end(), [&](auto& item) { return item.position == m->position; });
+    const bool twice =
+        std::any_of(items.begin(), items.end(), [&](auto& item) { return item.position == m->position; });
     if (twice) return fail(ErrorCode::invalid_body, "a message is named twice", pointer);
     items.push_back(item_of(m->position, m->intent, m->row));
   }

@@ -79,7 +79,8 @@ Result<void> parse_labels(Labels& labels, Element e, const std::string& at, std:
   auto ok = each(e, at, [&](std::string_view name, Element value, const std::string& here) -> Result<bool> {
     return put(labels[std::string(name)], text(value, here));
   });
-  if (ok && labels.size() > max) return fail(ErrorCode::too_large, "has more than " + std::to_string(max) + " members", at);
+  if (ok && labels.size() > max)
+    return fail(ErrorCode::too_large, "has more than " + std::to_string(max) + " members", at);
   return ok;
 }
 
@@ -156,8 +157,8 @@ Result<Json> parse_metadata(Element e, const std::string& at, const Limits& limi
   if (!e.is_object()) return bad("must be an object", at);
   auto canonical = json::canonical(e);
   if (canonical.size() > limits.metadata_bytes_max)
-    return fail(ErrorCode::too_large, "metadata is over metadata_bytes_max = " + std::to_string(limits.metadata_bytes_max),
-                at);
+    return fail(ErrorCode::too_large,
+                "metadata is over metadata_bytes_max = " + std::to_string(limits.metadata_bytes_max), at);
   return canonical == "{}" ? Json{} : canonical;
 }
 

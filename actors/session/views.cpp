@@ -46,9 +46,9 @@ Session session_view(const SessionId& id, const Entity& entity, const Journal& j
   s.on_busy = doc.on_busy;
   s.queued = state.queued;
   s.paused = state.paused;
-  const std::uint64_t head = state.running                   ? state.running->position
+  const std::uint64_t head = state.running                 ? state.running->position
                              : entity.window.items.empty() ? 0
-                                                             : entity.window.items.front().position;
+                                                           : entity.window.items.front().position;
   if (head != 0) {
     if (const auto m = journal.marker(head)) s.head = m->intent.id;
   }

@@ -14,8 +14,7 @@ namespace holdfast::session {
 [[nodiscard]] Message message_view(const SessionId& id, const Found& found, const Entity& entity,
                                    const Journal& journal, Time now);
 // The data of the event that a marker is: the message document as of then.
-[[nodiscard]] Json event_data(const Marker& marker, const SessionId& id,
-                              const Journal& journal);
+[[nodiscard]] Json event_data(const Marker& marker, const SessionId& id, const Journal& journal);
 
 // 1-based place of a queued message in the order of delivery; 0 when it is not queued or too deep to count.
 [[nodiscard]] std::uint64_t place_of(std::uint64_t position, std::uint64_t seq, const Entity& entity);

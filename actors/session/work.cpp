@@ -182,8 +182,7 @@ Time Work::wanted_alarm() const noexcept {
   if (state.running) at = earlier(at, state.running->lease_expires_at);
   else if (const auto* first = head(); first != nullptr && !state.paused && first->not_before > context.now)
     at = earlier(at, first->not_before);
-  if (document.ttl_ms != 0 && state.queued == 0 && !state.running)
-    at = earlier(at, state.updated_at + document.ttl_ms);
+  if (document.ttl_ms != 0 && state.queued == 0 && !state.running) at = earlier(at, state.updated_at + document.ttl_ms);
   return at;
 }
 
@@ -260,7 +259,8 @@ void Work::bury() {
   writes.erase_range(Family::vault, secrets.from, secrets.to);
   writes.erase(Family::objects, keys::state(context.id));
   if (state.ready)
-    writes.erase(Family::index, keys::ready({context.id.project, state.ready->priority, state.ready->at, context.id.name}));
+    writes.erase(Family::index,
+                 keys::ready({context.id.project, state.ready->priority, state.ready->at, context.id.name}));
   if (state.armed != 0) writes.erase(Family::index, keys::alarm({state.armed, context.id}));
   effects.events = true;
   effects.ready_changed = true;

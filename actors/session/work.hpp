@@ -13,7 +13,12 @@ namespace holdfast::session {
 class Work {
  public:
   Work(Entity& e, const Context& c)
-      : entity(e), state(e.state), document(e.document), context(c), reader_(c.reader, writes), journal(reader_, c.id) {}
+      : entity(e),
+        state(e.state),
+        document(e.document),
+        context(c),
+        reader_(c.reader, writes),
+        journal(reader_, c.id) {}
 
   // ---- the journal ----
   // Appends a marker at the next position and returns the position.
@@ -78,14 +83,14 @@ class Work {
 };
 
 // ---- the commands, by file ----
-[[nodiscard]] Result<Reply> run(Work&, const Admit&);                                              // admission.cpp
+[[nodiscard]] Result<Reply> run(Work&, const Admit&);  // admission.cpp
 [[nodiscard]] Result<Reply> run(Work&, const ReadReceipt&);
-[[nodiscard]] Result<Reply> run(Work&, const Edit&);                                               // queue.cpp
+[[nodiscard]] Result<Reply> run(Work&, const Edit&);  // queue.cpp
 [[nodiscard]] Result<Reply> run(Work&, const Cancel&);
 [[nodiscard]] Result<Reply> run(Work&, const Queue&);
 [[nodiscard]] Result<Reply> run(Work&, const ReadMessage&);
 [[nodiscard]] Result<Reply> run(Work&, const ReadMessages&);
-[[nodiscard]] Result<Reply> run(Work&, const Dispatch&);                                           // turns.cpp
+[[nodiscard]] Result<Reply> run(Work&, const Dispatch&);  // turns.cpp
 [[nodiscard]] Result<Reply> run(Work&, const Accept&);
 [[nodiscard]] Result<Reply> run(Work&, const Beat&);
 [[nodiscard]] Result<Reply> run(Work&, const AppendEvents&);
@@ -93,11 +98,11 @@ class Work {
 [[nodiscard]] Result<Reply> run(Work&, const Fail&);
 [[nodiscard]] Result<Reply> run(Work&, const Release&);
 [[nodiscard]] Result<Reply> run(Work&, const Alarm&);
-[[nodiscard]] Result<Reply> run(Work&, const Put&);                                                // configuration.cpp
+[[nodiscard]] Result<Reply> run(Work&, const Put&);  // configuration.cpp
 [[nodiscard]] Result<Reply> run(Work&, const Get&);
 [[nodiscard]] Result<Reply> run(Work&, const Patch&);
 [[nodiscard]] Result<Reply> run(Work&, const Remove&);
-[[nodiscard]] Result<Reply> run(Work&, const Export&);                                             // transfer.cpp
+[[nodiscard]] Result<Reply> run(Work&, const Export&);  // transfer.cpp
 [[nodiscard]] Result<Reply> run(Work&, const Import&);
 [[nodiscard]] Result<Reply> run(Work&, const ForkSource&);
 [[nodiscard]] Result<Reply> run(Work&, const Fork&);

@@ -1,8 +1,8 @@
 // Alarms: rings the durable alarms of sessions.
 //
 // The index on disk is the truth; memory holds the next kWindow of it. A session that is told of an alarm which it no
-// longer has does nothing, so a stale entry is harmless, and a lost one cannot be: it stays on disk until the session has
-// dealt with it.
+// longer has does nothing, so a stale entry is harmless, and a lost one cannot be: it stays on disk until the session
+// has dealt with it.
 //
 // Thread-safety: all members from any thread.
 #pragma once

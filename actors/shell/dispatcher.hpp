@@ -28,11 +28,20 @@ struct PendingClaim {
 };
 using PendingClaimPtr = std::shared_ptr<PendingClaim>;
 
-struct ClaimMade { PendingClaimPtr claim; };
-struct TurnOffered { PendingClaimPtr claim; std::optional<Delivery> delivery; };
-struct SessionReady { ReadySession ready; };
-struct SessionUnready { SessionId session; };
-struct ClaimsDue {};   // some waiting claim's time is over
+struct ClaimMade {
+  PendingClaimPtr claim;
+};
+struct TurnOffered {
+  PendingClaimPtr claim;
+  std::optional<Delivery> delivery;
+};
+struct SessionReady {
+  ReadySession ready;
+};
+struct SessionUnready {
+  SessionId session;
+};
+struct ClaimsDue {};     // some waiting claim's time is over
 struct DrainStopped {};  // answer all that wait
 using DispatcherNews =
     std::shared_ptr<std::variant<ClaimMade, TurnOffered, SessionReady, SessionUnready, ClaimsDue, DrainStopped>>;

@@ -40,7 +40,8 @@ class Permits {
     std::uint64_t bytes_ = 0;
   };
 
-  // An empty permit when it would pass a bound; a single command may always pass the bytes when nothing else is in flight.
+  // An empty permit when it would pass a bound; a single command may always pass the bytes when nothing else is in
+  // flight.
   [[nodiscard]] Permit take(std::uint64_t bytes) noexcept {
     const auto count = count_.fetch_add(1, std::memory_order_relaxed);
     const auto before = bytes_.fetch_add(bytes, std::memory_order_relaxed);

@@ -18,8 +18,8 @@
 #include <unordered_map>
 
 #include "actors/shell/envelope.hpp"
-#include "src/core/ids.hpp"
 #include "src/core/clock.hpp"
+#include "src/core/ids.hpp"
 
 namespace holdfast::shell {
 

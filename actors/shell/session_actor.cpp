@@ -81,8 +81,7 @@ void SessionActor::handle(const EnvelopePtr& envelope) {
 
 void SessionActor::gate(const EnvelopePtr& envelope, session::Step step) {
   const bool writes = !step.writes.empty();
-  auto departure = std::make_shared<Departure>(
-      Departure{envelope, std::move(step.reply), step.effects, id_, {}});
+  auto departure = std::make_shared<Departure>(Departure{envelope, std::move(step.reply), step.effects, id_, {}});
   if (step.effects.ready && entity_) departure->labels = entity_->document.labels;
   auto leave = [departure = std::move(departure), &services = services_](const Result<void>& durable) {
     const NoLane on_writer;

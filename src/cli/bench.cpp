@@ -148,9 +148,9 @@ std::vector<std::string> make_requests(const BenchOptions& o) {
   std::vector<std::string> requests;
   requests.reserve(o.sessions);
   for (std::uint64_t i = 0; i < o.sessions; ++i)
-    requests.push_back("POST /v1/sessions/" + o.prefix + std::to_string(i) + "/messages HTTP/1.1\r\nHost: " + o.target.host +
-                       "\r\n" + auth + "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
-                       "\r\n\r\n" + body);
+    requests.push_back(
+        "POST /v1/sessions/" + o.prefix + std::to_string(i) + "/messages HTTP/1.1\r\nHost: " + o.target.host + "\r\n" +
+        auth + "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   return requests;
 }
 
@@ -161,7 +161,8 @@ void report(const BenchOptions& o, const Counts& counts, double seconds) {
               static_cast<unsigned long long>(o.sessions), o.distribution.c_str(),
               static_cast<unsigned long long>(o.body_bytes), seconds);
   std::printf("%12.0f requests/s\n", rate);
-  std::printf("  p50 %.3f  p90 %.3f  p99 %.3f  p99.9 %.3f  max %.3f ms\n", ms(0.5), ms(0.9), ms(0.99), ms(0.999), ms(1));
+  std::printf("  p50 %.3f  p90 %.3f  p99 %.3f  p99.9 %.3f  max %.3f ms\n", ms(0.5), ms(0.9), ms(0.99), ms(0.999),
+              ms(1));
   for (const auto& [status, count] : counts.refused)
     std::printf("  %s %d: %llu\n", paint(Colour::red, status == 0 ? "lost connections" : "status").c_str(), status,
                 static_cast<unsigned long long>(count));
@@ -172,8 +173,8 @@ void report(const BenchOptions& o, const Counts& counts, double seconds) {
                 "\"requests_per_second\":%.1f,\"p50_ms\":%.3f,\"p90_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,"
                 "\"max_ms\":%.3f,\"errors\":%llu}\n",
                 o.connections, static_cast<unsigned long long>(o.sessions), o.distribution.c_str(),
-                static_cast<unsigned long long>(o.body_bytes), seconds, rate, ms(0.5), ms(0.9), ms(0.99), ms(0.999), ms(1),
-                static_cast<unsigned long long>([&] {
+                static_cast<unsigned long long>(o.body_bytes), seconds, rate, ms(0.5), ms(0.9), ms(0.99), ms(0.999),
+                ms(1), static_cast<unsigned long long>([&] {
                   std::uint64_t n = 0;
                   for (const auto& [status, count] : counts.refused) n += count;
                   return n;
@@ -209,7 +210,8 @@ int bench(BenchOptions& o) {
   const double seconds = run_for(o.seconds, progress);
   counts.stopping = true;
   progress.finish();
-  if (counts.ok == 0) return complain(kRefused, "nothing was answered with success; is a server at " + o.target.url + "?");
+  if (counts.ok == 0)
+    return complain(kRefused, "nothing was answered with success; is a server at " + o.target.url + "?");
   report(o, counts, seconds);
   return counts.refused.empty() ? kOk : kRefused;
 }
@@ -225,7 +227,8 @@ void add_bench(CLI::App& app, int& exit) {
   command->add_option("--body", o->body_bytes, "bytes of a request body [256]")->check(CLI::Range(38, 1 << 20));
   command->add_option("--duration", o->seconds, "seconds that count [10]")->check(CLI::Range(0.1, 86'400.0));
   command->add_option("--warmup", o->warmup, "seconds before that [2]")->check(CLI::Range(0.0, 3'600.0));
-  command->add_option("--distribution", o->distribution, "uniform or zipf [uniform]")->check(CLI::IsMember({"uniform", "zipf"}));
+  command->add_option("--distribution", o->distribution, "uniform or zipf [uniform]")
+      ->check(CLI::IsMember({"uniform", "zipf"}));
   command->add_option("--prefix", o->prefix, "of the session names [bench-]");
   command->add_option("--json", o->json_file, "append the result as one JSON line to this file");
   command->footer(

@@ -14,7 +14,8 @@ int check(const std::string& data) {
   Options options;
   options.data = data;
   auto engine = Engine::open(options);
-  if (!engine) return complain(engine.error().code == ErrorCode::invalid_request ? kUsage : kStore, engine.error().detail);
+  if (!engine)
+    return complain(engine.error().code == ErrorCode::invalid_request ? kUsage : kStore, engine.error().detail);
   std::uint64_t sessions = 0;
   std::uint64_t messages = 0;
   std::uint64_t queued = 0;
@@ -52,10 +53,11 @@ int completion(const CLI::App& app, const std::string& shell) {
     commands += (commands.empty() ? "" : " ") + command->get_name();
     cases += "    " + command->get_name() + ") words=\"" + words(*command) + "\" ;;\n";
   }
-  const std::string body = "_holdfast() {\n  local words current=\"${COMP_WORDS[COMP_CWORD]}\"\n  case \"${COMP_WORDS[1]}\" in\n" +
-                           cases + "    *) words=\"" + commands +
-                           "\" ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n}\n"
-                           "complete -o default -F _holdfast holdfast\n";
+  const std::string body =
+      "_holdfast() {\n  local words current=\"${COMP_WORDS[COMP_CWORD]}\"\n  case \"${COMP_WORDS[1]}\" in\n" + cases +
+      "    *) words=\"" + commands +
+      "\" ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n}\n"
+      "complete -o default -F _holdfast holdfast\n";
   if (shell == "zsh") std::printf("autoload -U +X bashcompinit && bashcompinit\n");
   std::printf("%s", body.c_str());
   return kOk;

@@ -175,7 +175,9 @@ class Worker {
     sessions += "]";
     std::string body;
     json::ObjectWriter b(body);
-    b.number("max", 1).number("wait_ms", options_.once ? 0 : 20'000).number("lease_ms", static_cast<std::uint64_t>(options_.lease_ms));
+    b.number("max", 1)
+        .number("wait_ms", options_.once ? 0 : 20'000)
+        .number("lease_ms", static_cast<std::uint64_t>(options_.lease_ms));
     b.text_if("runtime", options_.runtime);
     if (!options_.sessions.empty()) b.raw("sessions", sessions);
     if (!options_.labels.empty()) b.raw("labels", labels);
@@ -203,7 +205,8 @@ class Worker {
   // A delivery call; the status, 0 when the server could not be reached.
   int tell(const Turn& turn, const char* what, const std::string& body = "{}") {
     for (int attempt = 0; attempt < 20; ++attempt) {
-      auto answer = client_.request("POST", "/v1/deliveries/" + turn.delivery + "/" + what, body, {{"Holdfast-Lease", turn.lease}});
+      auto answer = client_.request("POST", "/v1/deliveries/" + turn.delivery + "/" + what, body,
+                                    {{"Holdfast-Lease", turn.lease}});
       if (answer && answer->status != 503) {
         if (answer->status >= 400 && answer->status != 409) (void)complain(kRefused, problem_text(*answer));
         return answer->status;
@@ -214,8 +217,8 @@ class Worker {
   }
 
   void work(const Turn& turn) {
-    std::printf("%s %s %s attempt %llu\n", paint(Colour::blue, "turn").c_str(), turn.session.c_str(), turn.message.c_str(),
-                static_cast<unsigned long long>(turn.attempt));
+    std::printf("%s %s %s attempt %llu\n", paint(Colour::blue, "turn").c_str(), turn.session.c_str(),
+                turn.message.c_str(), static_cast<unsigned long long>(turn.attempt));
     std::fflush(stdout);
     if (tell(turn, "accept") == 409) return;
     Child child(options_.exec, turn);
@@ -239,7 +242,11 @@ class Worker {
       std::printf("%s %s\n", paint(Colour::green, "completed").c_str(), turn.message.c_str());
     } else {
       std::string body;
-      json::ObjectWriter(body).text("code", "exit_" + std::to_string(code)).boolean("retryable", true).text("detail", outputs.last).end();
+      json::ObjectWriter(body)
+          .text("code", "exit_" + std::to_string(code))
+          .boolean("retryable", true)
+          .text("detail", outputs.last)
+          .end();
       tell(turn, "fail", body);
       std::printf("%s %s exit code %d\n", paint(Colour::red, "failed").c_str(), turn.message.c_str(), code);
     }
@@ -335,7 +342,8 @@ void add_claim(CLI::App& app, int& exit) {
   command->add_option("--runtime", o->runtime, "name shown as the one who has the turn");
   command->add_option("--session", o->sessions, "only turns of this session (repeatable)");
   command->add_option("--label", o->labels, "K=V that this worker carries (repeatable)");
-  command->add_option("--lease-ms", o->lease_ms, "how long a silent worker keeps a turn [30000]")->check(CLI::Range(1'000, 3'600'000));
+  command->add_option("--lease-ms", o->lease_ms, "how long a silent worker keeps a turn [30000]")
+      ->check(CLI::Range(1'000, 3'600'000));
   command->add_option("--max-turns", o->max_turns, "end after so many [0: never]");
   command->add_flag("--once", o->once, "take what is there now, at most one turn, and end");
   command->footer(

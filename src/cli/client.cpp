@@ -47,7 +47,8 @@ class Client::Impl {
     if (response) return std::move(*response);
     if (ec == beast::error::timeout)
       return fail(ErrorCode::request_timeout, "no answer from " + target_.url + " in time");
-    return fail(ErrorCode::overloaded, "cannot reach " + target_.url + ": " + ec.message() + "; is `holdfast serve` running?");
+    return fail(ErrorCode::overloaded,
+                "cannot reach " + target_.url + ": " + ec.message() + "; is `holdfast serve` running?");
   }
 
   Result<Response> stream(const std::string& path, const Headers& headers,

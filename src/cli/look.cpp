@@ -34,8 +34,8 @@ void print_event(std::string_view text, const TailOptions& o, std::string& last)
   std::string_view id;
   std::string_view type;
   std::string_view at;
-  if (!event || event->at_key("id").get(id) != simdjson::SUCCESS || event->at_key("type").get(type) != simdjson::SUCCESS ||
-      event->at_key("at").get(at) != simdjson::SUCCESS)
+  if (!event || event->at_key("id").get(id) != simdjson::SUCCESS ||
+      event->at_key("type").get(type) != simdjson::SUCCESS || event->at_key("at").get(at) != simdjson::SUCCESS)
     return;
   last = id;
   if (o.json) {

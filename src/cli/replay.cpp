@@ -48,7 +48,8 @@ Result<History> read_history(const std::string& file) {
       return bad(file, number, "`session` must be a session name");
     if (line->at_key("id").get(id) != simdjson::SUCCESS || !valid_name(id))
       return bad(file, number, "`id` must be a message id");
-    if (line->at_key("content").get(content) != simdjson::SUCCESS) return bad(file, number, "`content` must be a string");
+    if (line->at_key("content").get(content) != simdjson::SUCCESS)
+      return bad(file, number, "`content` must be a string");
     std::string metadata;
     json::ObjectWriter m(metadata);
     json::Element value;
@@ -147,7 +148,8 @@ class Replay {
     constexpr int kAttempts = 30;
     auto pause = std::chrono::milliseconds(100);
     std::string why;
-    for (int attempt = 0; attempt < kAttempts; ++attempt, pause = std::min(pause * 2, std::chrono::milliseconds(2'000))) {
+    for (int attempt = 0; attempt < kAttempts;
+         ++attempt, pause = std::min(pause * 2, std::chrono::milliseconds(2'000))) {
       auto response = client.request("POST", "/v1/sessions/" + session + "/messages", line.body);
       if (response && response->status == 202) {
         ++(response->headers.contains("idempotency-replayed") ? there_ : admitted_);
@@ -179,7 +181,8 @@ class Replay {
       }
       const auto parsed = parser.parse(page->body);
       json::Array items;
-      if (!parsed || parsed->at_key("items").get(items) != simdjson::SUCCESS) return refuse(session + ": unreadable queue");
+      if (!parsed || parsed->at_key("items").get(items) != simdjson::SUCCESS)
+        return refuse(session + ": unreadable queue");
       for (const auto item : items) {
         std::string_view id;
         if (item.at_key("message").get(id) == simdjson::SUCCESS && matched < expected.size() && id == expected[matched])
@@ -206,9 +209,9 @@ class Replay {
   std::atomic<std::uint64_t> admitted_{0}, there_{0}, refused_{0};
   std::atomic<bool> failed_{false};
   std::mutex mutex_;
-  std::uint64_t done_ = 0;                // guarded by mutex_
-  Progress progress_;                     // guarded by mutex_
-  std::vector<std::string> refusals_;     // guarded by mutex_
+  std::uint64_t done_ = 0;             // guarded by mutex_
+  Progress progress_;                  // guarded by mutex_
+  std::vector<std::string> refusals_;  // guarded by mutex_
 };
 
 }  // namespace

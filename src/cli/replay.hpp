@@ -1,8 +1,8 @@
 // Replay: admits a recorded history, {session, id, at, content, files} a line.
 //
-// Each session's messages go in the order of the file over one connection, sessions side by side over several. The line's
-// id makes it exactly-once: a replay that was killed is resumed by running it again, and running it twice changes
-// nothing.
+// Each session's messages go in the order of the file over one connection, sessions side by side over several. The
+// line's id makes it exactly-once: a replay that was killed is resumed by running it again, and running it twice
+// changes nothing.
 #pragma once
 
 #include <string>

@@ -78,7 +78,8 @@ int serve(ServeSettings& settings) {
   const auto signals = block_signals();
   auto logger = make_logger(settings.engine.log_level, settings.engine.log_format);
   auto engine = Engine::open(settings.engine);
-  if (!engine) return complain(engine.error().code == ErrorCode::invalid_request ? kUsage : kStore, engine.error().detail);
+  if (!engine)
+    return complain(engine.error().code == ErrorCode::invalid_request ? kUsage : kStore, engine.error().detail);
 
   std::atomic<bool> broken{false};
   (*engine)->on_broken([&](const Error&) {
@@ -119,7 +120,9 @@ void add_serve(CLI::App& app, int& exit) {
   auto settings = std::make_shared<Settings>();
   auto values = std::make_shared<ServeSettings>();
   settings->declare(*command);
-  command->add_option("--config", values->config_file, "TOML file with any of these options")->envname("HOLDFAST_CONFIG")->type_name("FILE");
+  command->add_option("--config", values->config_file, "TOML file with any of these options")
+      ->envname("HOLDFAST_CONFIG")
+      ->type_name("FILE");
   command->callback([settings, values, &exit] {
     auto ready = settings->apply(*values);
     if (ready) ready = guard_the_door(*values);

@@ -43,7 +43,7 @@ bool numbers(const std::string& text, std::vector<std::uint64_t>& out) {
 
 template <class T>
 std::function<bool(ServeSettings&, const std::string&)> choice(std::map<std::string, T> choices,
-                                                              std::function<void(ServeSettings&, T)> set) {
+                                                               std::function<void(ServeSettings&, T)> set) {
   return [choices = std::move(choices), set = std::move(set)](ServeSettings& s, const std::string& value) {
     const auto found = choices.find(value);
     if (found == choices.end()) return false;
@@ -91,8 +91,8 @@ Result<std::map<std::string, std::string>> read_file(const std::string& path) {
 
 void Settings::add(std::string name, std::string help, std::string expects,
                    std::function<bool(ServeSettings&, const std::string&)> set) {
-  settings_.push_back({std::move(name), std::move(help), std::move(set), std::move(expects),
-                       std::make_shared<std::string>(), nullptr});
+  settings_.push_back(
+      {std::move(name), std::move(help), std::move(set), std::move(expects), std::make_shared<std::string>(), nullptr});
 }
 
 Settings::Settings() : insecure_(std::make_shared<bool>(false)) {
@@ -111,8 +111,11 @@ Settings::Settings() : insecure_(std::make_shared<bool>(false)) {
       choice<LogFormat>({{"text", LogFormat::text}, {"json", LogFormat::json}},
                         [](auto& s, auto v) { s.engine.log_format = v; }));
   add("log_level", "debug, info, warn, error or off [info]", "LEVEL",
-      choice<LogLevel>({{"debug", LogLevel::debug}, {"info", LogLevel::info}, {"warn", LogLevel::warn},
-                        {"error", LogLevel::error}, {"off", LogLevel::off}},
+      choice<LogLevel>({{"debug", LogLevel::debug},
+                        {"info", LogLevel::info},
+                        {"warn", LogLevel::warn},
+                        {"error", LogLevel::error},
+                        {"off", LogLevel::off}},
                        [](auto& s, auto v) { s.engine.log_level = v; }));
   add("io_threads", "threads of the HTTP front [half of the cores]", "N", [](auto& s, auto& v) {
     std::uint64_t n = 0;
@@ -135,7 +138,8 @@ Settings::Settings() : insecure_(std::make_shared<bool>(false)) {
 
 void Settings::declare(CLI::App& app) {
   for (auto& setting : settings_) {
-    setting.option = app.add_option("--" + dashes(setting.name), *setting.flag, setting.help)->type_name(setting.expects);
+    setting.option =
+        app.add_option("--" + dashes(setting.name), *setting.flag, setting.help)->type_name(setting.expects);
     if (setting.help.starts_with("limit ")) setting.option->group("Limits");
   }
   app.add_flag("--insecure", *insecure_, "allow an address that others reach without auth");
@@ -166,7 +170,8 @@ Result<void> Settings::apply(ServeSettings& into) const {
       return wrong(source + ": \"" + value + "\" is not " + setting.expects);
   }
   if (!file->empty())
-    return wrong(into.config_file + ": unknown key \"" + file->begin()->first + "\"; `holdfast serve --help` lists them");
+    return wrong(into.config_file + ": unknown key \"" + file->begin()->first +
+                 "\"; `holdfast serve --help` lists them");
   return {};
 }
 

@@ -53,8 +53,11 @@ void Progress::draw(std::uint64_t done) {
   const double left = rate > 0 ? static_cast<double>(total_ - std::min(done, total_)) / rate : 0;
   constexpr int kWidth = 30;
   const int filled = static_cast<int>(part * kWidth);
-  const std::string bar = std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(kWidth - filled), '.');
-  std::fprintf(stderr, terminal_ ? "\r%s [%s] %3.0f %%  %llu/%llu  %.0f/s  %.0f s left  " : "%s [%s] %3.0f %%  %llu/%llu  %.0f/s  %.0f s left\n",
+  const std::string bar =
+      std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(kWidth - filled), '.');
+  std::fprintf(stderr,
+               terminal_ ? "\r%s [%s] %3.0f %%  %llu/%llu  %.0f/s  %.0f s left  "
+                         : "%s [%s] %3.0f %%  %llu/%llu  %.0f/s  %.0f s left\n",
                what_.c_str(), bar.c_str(), part * 100, static_cast<unsigned long long>(done),
                static_cast<unsigned long long>(total_), rate, left);
 }

@@ -42,7 +42,8 @@ Result<void> create_key(const std::string& path, Random& random) {
   {
     const File file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (file.fd() < 0) return bad_key(path, std::string("cannot be created: ") + std::strerror(errno));
-    const bool written = ::write(file.fd(), key.data(), key.size()) == static_cast<ssize_t>(key.size()) && ::fsync(file.fd()) == 0;
+    const bool written =
+        ::write(file.fd(), key.data(), key.size()) == static_cast<ssize_t>(key.size()) && ::fsync(file.fd()) == 0;
     sodium_memzero(key.data(), key.size());
     if (!written) {
       ::unlink(temporary.c_str());
@@ -54,7 +55,8 @@ Result<void> create_key(const std::string& path, Random& random) {
   ::unlink(temporary.c_str());
   if (linked != 0 && reason != EEXIST) return bad_key(path, std::string("cannot be created: ") + std::strerror(reason));
   const auto slash = path.find_last_of('/');
-  const File directory(::open(slash == std::string::npos ? "." : path.substr(0, slash + 1).c_str(), O_RDONLY | O_CLOEXEC));
+  const File directory(
+      ::open(slash == std::string::npos ? "." : path.substr(0, slash + 1).c_str(), O_RDONLY | O_CLOEXEC));
   if (directory.fd() < 0 || ::fsync(directory.fd()) != 0) return bad_key(path, "its directory cannot be synced");
   return {};
 }
@@ -164,7 +166,8 @@ bool verify(std::string_view public_key, std::string_view message, std::string_v
 
 Result<Key32> load_key_file(const std::string& path, IfMissing if_missing, Random& random) {
   if (::access(path.c_str(), F_OK) != 0) {
-    if (if_missing == IfMissing::refuse) return bad_key(path, "is not there; create it with 32 random bytes and mode 0600");
+    if (if_missing == IfMissing::refuse)
+      return bad_key(path, "is not there; create it with 32 random bytes and mode 0600");
     if (auto ok = create_key(path, random); !ok) return tl::unexpected(std::move(ok.error()));
   }
   const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

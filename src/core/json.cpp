@@ -175,7 +175,8 @@ void append_object(std::string& out, Object object) {
   std::vector<Member> members;
   members.reserve(object.size());
   for (const auto [name, value] : object) members.push_back({name, value});
-  std::sort(members.begin(), members.end(), [](const Member& a, const Member& b) { return utf16_less(a.name, b.name); });
+  std::sort(members.begin(), members.end(),
+            [](const Member& a, const Member& b) { return utf16_less(a.name, b.name); });
   out += '{';
   bool first = true;
   for (const auto& member : members) {
@@ -190,7 +191,7 @@ void append_object(std::string& out, Object object) {
 
 // What a simdjson value says, as an owned tree: for merge_patch only, which is not on the hot path.
 struct Node {
-  std::string text;                             // canonical text of anything but an object
+  std::string text;  // canonical text of anything but an object
   std::vector<std::pair<std::string, Node>> members;
   bool object = false;
 };
@@ -214,7 +215,8 @@ void apply_patch(Node& target, const Node& patch) {
   }
   if (!target.object) target = Node{{}, {}, true};
   for (const auto& [name, change] : patch.members) {
-    auto member = std::find_if(target.members.begin(), target.members.end(), [&](const auto& m) { return m.first == name; });
+    auto member =
+        std::find_if(target.members.begin(), target.members.end(), [&](const auto& m) { return m.first == name; });
     if (!change.object && change.text == "null") {
       if (member != target.members.end()) target.members.erase(member);
       continue;
@@ -400,7 +402,8 @@ std::optional<Time> parse_time(std::string_view t) noexcept {
   constexpr std::array kDays{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   const bool leap = (*year % 4 == 0 && *year % 100 != 0) || *year % 400 == 0;
   if (*month < 1 || *month > 12 || *hour > 23 || *minute > 59 || *second > 59) return std::nullopt;
-  if (*day < 1 || *day > kDays[static_cast<std::size_t>(*month - 1)] + (leap && *month == 2 ? 1 : 0)) return std::nullopt;
+  if (*day < 1 || *day > kDays[static_cast<std::size_t>(*month - 1)] + (leap && *month == 2 ? 1 : 0))
+    return std::nullopt;
 
   std::size_t i = 19;
   Time ms = 0;

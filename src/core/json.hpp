@@ -40,7 +40,7 @@ void append_canonical(std::string& out, Element element);
 
 void append_string(std::string& out, std::string_view utf8);  // with quotes and escapes
 void append_number(std::string& out, std::uint64_t value);
-void append_time(std::string& out, Time at);                  // "2026-01-02T03:04:05.678Z", with quotes
+void append_time(std::string& out, Time at);  // "2026-01-02T03:04:05.678Z", with quotes
 [[nodiscard]] std::string quote(std::string_view utf8);
 
 // Writes one object or array, with the commas in the right places.
@@ -54,9 +54,9 @@ class ObjectWriter {
   ObjectWriter& number(std::string_view name, std::uint64_t value);
   ObjectWriter& boolean(std::string_view name, bool value);
   ObjectWriter& time(std::string_view name, Time at);
-  ObjectWriter& time_if(std::string_view name, Time at);                 // left out when 0
+  ObjectWriter& time_if(std::string_view name, Time at);  // left out when 0
   ObjectWriter& raw(std::string_view name, std::string_view json);
-  ObjectWriter& raw_if(std::string_view name, std::string_view json);    // left out when empty
+  ObjectWriter& raw_if(std::string_view name, std::string_view json);  // left out when empty
   ObjectWriter& null(std::string_view name);
   void end() { out_ += '}'; }
 

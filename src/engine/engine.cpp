@@ -42,7 +42,8 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options) {
   std::error_code made;
   std::filesystem::create_directories(options.data, made);
   if (made)
-    return holdfast::fail(ErrorCode::internal, "cannot create the data directory " + options.data.string() + ": " + made.message());
+    return holdfast::fail(ErrorCode::internal,
+                          "cannot create the data directory " + options.data.string() + ": " + made.message());
   const auto key_file = options.master_key_file.empty() ? options.data / "master.key" : options.master_key_file;
   auto key = load_key_file(key_file.string(), options.master_key_file.empty() ? IfMissing::create : IfMissing::refuse,
                            *parts.random);
@@ -89,7 +90,8 @@ void Engine::list_async(SessionQuery query, Done<Page<Session>> done) { impl_->l
 
 void Engine::fork_async(std::string session, ForkRequest request, Done<Session> done) {
   auto name = request.name.empty() ? impl_->mint("ses_") : std::move(request.name);
-  if (!valid_name(name)) return done(holdfast::fail(ErrorCode::invalid_name, "the fork's name is not a valid name", "/name"));
+  if (!valid_name(name))
+    return done(holdfast::fail(ErrorCode::invalid_name, "the fork's name is not a valid name", "/name"));
   impl_->command(session, session::ForkSource{request.at_seq}, 0,
                  answer<session::Fork>([impl = impl_.get(), name = std::move(name), done = std::move(done)](auto fork) {
                    if (!fork) return done(tl::unexpected(std::move(fork.error())));
@@ -132,10 +134,12 @@ void Engine::admit_async(std::string session, AdmitRequest request, Precondition
 
 void Engine::admit_batch_async(std::string session, std::vector<AdmitRequest> requests, Precondition precondition,
                                Done<std::vector<Admitted>> done) {
-  if (requests.empty()) return done(holdfast::fail(ErrorCode::invalid_body, "a batch holds at least one message", "/messages"));
+  if (requests.empty())
+    return done(holdfast::fail(ErrorCode::invalid_body, "a batch holds at least one message", "/messages"));
   if (requests.size() > limits().batch_messages_max)
     return done(holdfast::fail(ErrorCode::too_large,
-                     "a batch holds at most " + std::to_string(limits().batch_messages_max) + " messages", "/messages"));
+                               "a batch holds at most " + std::to_string(limits().batch_messages_max) + " messages",
+                               "/messages"));
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     if (auto ok = valid(requests[i], limits()); !ok) {
@@ -193,7 +197,10 @@ std::unique_ptr<Subscription> Engine::watch(std::string session, std::function<v
 
 void Engine::wait_session_async(std::string session, std::uint64_t min_seq, std::int64_t wait_ms, Done<Session> done) {
   auto wait = std::make_shared<Wait<Session>>(
-      impl_->timers(), [impl = impl_.get(), session](Done<Session> seen) { impl->command(session, session::Get{}, 0, answer(std::move(seen))); },
+      impl_->timers(),
+      [impl = impl_.get(), session](Done<Session> seen) {
+        impl->command(session, session::Get{}, 0, answer(std::move(seen)));
+      },
       [min_seq](const Session& s) { return s.last_seq >= min_seq; }, std::move(done));
   wait->start([&](auto wake) { return impl_->watch(session, std::move(wake)); }, impl_->clock().now() + wait_ms);
 }
@@ -225,7 +232,7 @@ void Engine::heartbeat_async(LeaseRef ref, Done<Heartbeat> done) {
 void Engine::append_events_async(LeaseRef ref, std::vector<RuntimeEvent> events, Done<std::uint64_t> done) {
   if (events.empty() || events.size() > limits().batch_events_max)
     return done(holdfast::fail(events.empty() ? ErrorCode::invalid_body : ErrorCode::too_large,
-                     "a batch holds 1 to " + std::to_string(limits().batch_events_max) + " events"));
+                               "a batch holds 1 to " + std::to_string(limits().batch_events_max) + " events"));
   std::uint64_t bytes = 0;
   for (const auto& event : events) bytes += event.data.size();
   impl_->delivery(ref, session::AppendEvents{{}, std::move(events)}, bytes, answer(std::move(done)));
@@ -315,7 +322,8 @@ Result<EventPage> Engine::events(std::string session, EventQuery query) {
   return wait_for<EventPage>([&](auto done) { events_async(std::move(session), std::move(query), std::move(done)); });
 }
 Result<Session> Engine::wait_session(std::string session, std::uint64_t min_seq, std::int64_t wait_ms) {
-  return wait_for<Session>([&](auto done) { wait_session_async(std::move(session), min_seq, wait_ms, std::move(done)); });
+  return wait_for<Session>(
+      [&](auto done) { wait_session_async(std::move(session), min_seq, wait_ms, std::move(done)); });
 }
 Result<Message> Engine::wait_message(std::string session, std::string message, std::int64_t wait_ms) {
   return wait_for<Message>(

@@ -42,9 +42,21 @@ Engine::Impl::Impl(EngineParts parts)
       pipeline_(*parts_.store, parts_.options.durability, limits().commit_batch_bytes_max),
       timers_(*parts_.clock),
       system_(std::make_unique<caf::actor_system>(configure(config_, parts_))),
-      services_{number_,   *parts_.store, pipeline_, *parts_.clock,      *parts_.random,
-                limits(),  vault_,        signer_,   parts_.identity.id, parts_.options.durability,
-                hub_,      counters_,     nullptr,   {},                 {},
+      services_{number_,
+                *parts_.store,
+                pipeline_,
+                *parts_.clock,
+                *parts_.random,
+                limits(),
+                vault_,
+                signer_,
+                parts_.identity.id,
+                parts_.options.durability,
+                hub_,
+                counters_,
+                nullptr,
+                {},
+                {},
                 {}} {
   router_ = std::make_unique<shell::Router>(*system_, services_, execution_of(parts_));
   services_.router = router_.get();
@@ -100,7 +112,8 @@ Result<void> Engine::Impl::start() {
 Engine::Impl::~Impl() {
   if (!abandoned_) close();
   timers_.stop();
-  // The drain goes deaf, the actors go, then what they still had in the pipeline: each uses what is taken down after it.
+  // The drain goes deaf, the actors go, then what they still had in the pipeline: each uses what is taken down after
+  // it.
   services_.on_ready = [](const SessionId&, const std::optional<session::ReadyMark>&, const Labels&) {};
   services_.on_alarm = [](const SessionId&, Time) {};
   services_.on_shredded = [](const SessionId&) {};
@@ -130,7 +143,8 @@ std::optional<Error> Engine::Impl::closed_door() const {
   switch (health()) {
     case Health::ready: return std::nullopt;
     case Health::broken:
-      return Error{ErrorCode::commit_unknown, "the store failed; retry with the same id after the server restarted", {}, 0, {}};
+      return Error{
+          ErrorCode::commit_unknown, "the store failed; retry with the same id after the server restarted", {}, 0, {}};
     case Health::recovering:
     case Health::draining: break;
   }
@@ -159,8 +173,9 @@ void Engine::Impl::claim(ClaimRequest request, Done<std::vector<Delivery>> done)
   if (auto closed = closed_door()) return done(tl::unexpected(std::move(*closed)));
   const auto& l = limits();
   const auto out_of = [](std::string_view what, std::uint64_t low, std::uint64_t high) {
-    return holdfast::fail(ErrorCode::invalid_body, std::string(what) + " must be from " + std::to_string(low) + " to " + std::to_string(high),
-                "/" + std::string(what));
+    return holdfast::fail(ErrorCode::invalid_body,
+                          std::string(what) + " must be from " + std::to_string(low) + " to " + std::to_string(high),
+                          "/" + std::string(what));
   };
   if (request.max < 1 || request.max > l.claim_deliveries_max) return done(out_of("max", 1, l.claim_deliveries_max));
   if (request.wait_ms < 0 || request.wait_ms > static_cast<std::int64_t>(l.claim_wait_ms_max))
@@ -174,7 +189,8 @@ void Engine::Impl::claim(ClaimRequest request, Done<std::vector<Delivery>> done)
   claim->request = std::move(request);
   claim->done = std::move(done);
   auto* lane = parts_.drive == EngineParts::Drive::threads ? shell::Lane::current(*system_, number_) : nullptr;
-  shell::tell(dispatcher_, std::make_shared<shell::DispatcherNews::element_type>(shell::ClaimMade{std::move(claim)}), lane);
+  shell::tell(dispatcher_, std::make_shared<shell::DispatcherNews::element_type>(shell::ClaimMade{std::move(claim)}),
+              lane);
   if (lane != nullptr) lane->drain();
 }
 
@@ -188,7 +204,8 @@ void Engine::Impl::events(const std::string& session, const EventQuery& query, D
   if (entity->document.deleted) return done(holdfast::fail(ErrorCode::gone, "session " + session + " was deleted"));
   if (!entity->document.exists) return done(holdfast::fail(ErrorCode::not_found, "there is no session " + session));
   if (query.after > entity->state.last_position)
-    return done(holdfast::fail(ErrorCode::invalid_cursor, "the session has no event " + std::to_string(query.after) + " yet"));
+    return done(
+        holdfast::fail(ErrorCode::invalid_cursor, "the session has no event " + std::to_string(query.after) + " yet"));
   done(session::read_events(reader, *id, query, entity->state.floor, entity->state.last_position));
 }
 
@@ -204,7 +221,8 @@ void Engine::Impl::list(const SessionQuery& query, Done<Page<Session>> done) {
   std::optional<Error> error;
   for (std::size_t length = std::max<std::size_t>(after.size(), std::max<std::size_t>(query.prefix.size(), 1));
        length <= 128 && page.next.empty() && !error; ++length) {
-    const auto range = keys::documents(kDefaultProject, length, query.prefix, after.size() == length ? after : std::string());
+    const auto range =
+        keys::documents(kDefaultProject, length, query.prefix, after.size() == length ? after : std::string());
     std::string last;
     auto scanned = parts_.store->scan(Family::objects, range, [&](std::string_view key, std::string_view) {
       auto id = keys::session_of_document(key);

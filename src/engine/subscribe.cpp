@@ -71,7 +71,9 @@ std::unique_ptr<Subscription> Engine::subscribe(std::string session, std::uint64
                                                 std::function<void(const Event&)> on_event) {
   auto reader = std::make_shared<Reader>(
       impl_->timers(), after,
-      [impl = impl_.get(), session](const EventQuery& query, Done<EventPage> done) { impl->events(session, query, std::move(done)); },
+      [impl = impl_.get(), session](const EventQuery& query, Done<EventPage> done) {
+        impl->events(session, query, std::move(done));
+      },
       std::move(on_event));
   auto watch = impl_->watch(session, [weak = std::weak_ptr(reader)] {
     if (const auto r = weak.lock()) r->wake();

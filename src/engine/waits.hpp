@@ -7,8 +7,8 @@
 #include <mutex>
 #include <optional>
 
-#include "actors/shell/timers.hpp"
 #include <holdfast/engine.hpp>
+#include "actors/shell/timers.hpp"
 
 namespace holdfast {
 

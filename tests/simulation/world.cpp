@@ -31,9 +31,7 @@ std::function<void(Result<session::Reply>)> on_reply(const std::uint64_t& genera
 
 }  // namespace
 
-World::World(std::uint64_t seed, Coverage& coverage) : random_(seed), seed_(seed), coverage_(coverage) {
-  open();
-}
+World::World(std::uint64_t seed, Coverage& coverage) : random_(seed), seed_(seed), coverage_(coverage) { open(); }
 
 World::~World() {
   ++generation_;
@@ -96,15 +94,26 @@ void World::run(int steps) {
 
 void World::step() {
   switch (pick(24)) {
-    case 0: case 1: case 2: case 3: admit(); break;
+    case 0:
+    case 1:
+    case 2:
+    case 3: admit(); break;
     case 4: admit_batch(); break;
     case 5: retry(); break;
-    case 6: case 7: claim(); break;
-    case 8: case 9: case 10: work_on_lease(); break;
+    case 6:
+    case 7: claim(); break;
+    case 8:
+    case 9:
+    case 10: work_on_lease(); break;
     case 11: change_queue(); break;
-    case 12: case 13: case 14: engine_->pipeline().commit_once(); break;
+    case 12:
+    case 13:
+    case 14: engine_->pipeline().commit_once(); break;
     case 15: drain_actors(); break;
-    case 16: case 17: case 18: case 19: {
+    case 16:
+    case 17:
+    case 18:
+    case 19: {
       auto& jobs = scheduler().jobs;
       if (jobs.empty()) break;
       std::rotate(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(pick(jobs.size())), jobs.end());
@@ -115,9 +124,7 @@ void World::step() {
       now_ += static_cast<Time>(pick(400));
       engine_->timers().run_due();
       break;
-    case 21:
-      engine_->router().sweep(now_, static_cast<Time>(pick(2)) * 100);
-      break;
+    case 21: engine_->router().sweep(now_, static_cast<Time>(pick(2)) * 100); break;
     case 22:
       if (pick(6) == 0) {
         ++coverage_.faults;
@@ -166,8 +173,8 @@ void World::admit() {
   AdmitRequest request = AdmitRequest::prompt("m" + std::to_string(next_id_));
   request.id = "c" + std::to_string(next_id_++);
   request.author = pick(2) == 0 ? "ann" : "bob";
-  constexpr OnBusy kPolicies[] = {OnBusy::enqueue, OnBusy::enqueue, OnBusy::enqueue, OnBusy::reject, OnBusy::replace,
-                                  OnBusy::merge};
+  constexpr OnBusy kPolicies[] = {OnBusy::enqueue, OnBusy::enqueue, OnBusy::enqueue,
+                                  OnBusy::reject,  OnBusy::replace, OnBusy::merge};
   request.on_busy = kPolicies[pick(6)];
   if (pick(8) == 0) request.expires_at = now_ + static_cast<Time>(pick(600)) + 1;
   if (pick(8) == 0) request.not_before = now_ + static_cast<Time>(pick(300));
@@ -354,7 +361,7 @@ void World::verify_session(const std::string& session, const std::map<std::strin
     const auto begin = event.data.find("\"message\":\"") + 11;
     const auto message = event.data.substr(begin, event.data.find('"', begin) - begin);
     const auto state = message_state(std::string_view(event.type).substr(8));
-    if (!state) continue;  // message.edited
+    if (!state) continue;               // message.edited
     REQUIRE(!ended.contains(message));  // a terminal state is final
     if (*state == MessageState::dispatched) {
       REQUIRE(running.empty());

@@ -1,7 +1,7 @@
 // World: one engine on a simulated clock, store and scheduler, driven step by step from one seed.
 //
-// A step is an operation of a client or worker, one message of one actor, one commit, a jump of the clock, a store fault,
-// or a crash with recovery. All of them are drawn from the seed, so a failing seed fails again:
+// A step is an operation of a client or worker, one message of one actor, one commit, a jump of the clock, a store
+// fault, or a crash with recovery. All of them are drawn from the seed, so a failing seed fails again:
 //     HOLDFAST_SIM_SEED=<seed> bin/simulation_tests
 //
 // The reference model knows only what clients know: what they sent, and what was answered.
@@ -28,12 +28,12 @@ class SimulatedClock final : public Clock {
 // What a client knows of a message it sent.
 struct Sent {
   AdmitRequest request;
-  std::uint64_t seq = 0;      // 0: never answered
-  std::uint64_t batch = 0;    // messages of one batch share a number; 0: alone
-  int asked = 1;              // how often it was sent
-  int refused = 0;            // how often the answer was an error that says nothing was written
-  bool completed = false;     // a complete was answered
-  bool cancelled = false;     // a cancel was answered
+  std::uint64_t seq = 0;    // 0: never answered
+  std::uint64_t batch = 0;  // messages of one batch share a number; 0: alone
+  int asked = 1;            // how often it was sent
+  int refused = 0;          // how often the answer was an error that says nothing was written
+  bool completed = false;   // a complete was answered
+  bool cancelled = false;   // a cancel was answered
 };
 
 struct Held {

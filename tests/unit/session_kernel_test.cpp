@@ -119,17 +119,28 @@ TEST_CASE("what is loaded is what was live, after any commands") {
       switch (*rc::gen::inRange(0, 14)) {
         case 0: (void)s(Queue{{QueueAction::pause, {}}, {}}); break;
         case 1: (void)s(Queue{{QueueAction::resume, {}}, {}}); break;
-        case 2: (void)s(Queue{{QueueAction::reorder, {"m" + std::to_string(*rc::gen::inRange(0, next + 1))}}, {}}); break;
+        case 2:
+          (void)s(Queue{{QueueAction::reorder, {"m" + std::to_string(*rc::gen::inRange(0, next + 1))}}, {}});
+          break;
         case 3: (void)s(Cancel{"m" + std::to_string(*rc::gen::inRange(0, next + 1))}); break;
         case 4: {
           auto reply = s(Dispatch{"r", 1'000});
           if (reply && std::holds_alternative<Delivery>(*reply)) leases.push_back(s.lease(std::get<Delivery>(*reply)));
           break;
         }
-        case 5: if (!leases.empty()) (void)s(Complete{leases.back(), {}}); break;
-        case 6: if (!leases.empty()) (void)s(Fail{leases.back(), {"x", true, 0, {}}}); break;
-        case 7: if (!leases.empty()) (void)s(Release{leases.back()}); break;
-        case 8: s.now += *rc::gen::inRange(0, 3'000); (void)s(Alarm{}); break;
+        case 5:
+          if (!leases.empty()) (void)s(Complete{leases.back(), {}});
+          break;
+        case 6:
+          if (!leases.empty()) (void)s(Fail{leases.back(), {"x", true, 0, {}}});
+          break;
+        case 7:
+          if (!leases.empty()) (void)s(Release{leases.back()});
+          break;
+        case 8:
+          s.now += *rc::gen::inRange(0, 3'000);
+          (void)s(Alarm{});
+          break;
         default: {
           auto request = AdmitRequest::prompt("x");
           request.id = "m" + std::to_string(next++);
@@ -189,8 +200,12 @@ TEST_CASE("if_seq names what came since") {
 TEST_CASE("overlap policies") {
   Bench s;
   s.admit("a", {}, "ann");
-  CHECK(s.refused(Admit{{[] { auto r = AdmitRequest::prompt("x"); r.on_busy = OnBusy::reject; return r; }()}, {}}) ==
-        ErrorCode::session_busy);
+  CHECK(s.refused(Admit{{[] {
+                          auto r = AdmitRequest::prompt("x");
+                          r.on_busy = OnBusy::reject;
+                          return r;
+                        }()},
+                        {}}) == ErrorCode::session_busy);
 
   SECTION("merge goes into the last queued message of the same author") {
     s.admit("b", {}, "bob");

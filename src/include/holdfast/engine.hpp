@@ -37,15 +37,15 @@ enum class Health : std::uint8_t { recovering, ready, draining, broken };
 struct EngineStats {
   std::uint64_t admitted = 0;
   std::uint64_t replayed = 0;
-  std::uint64_t commits = 0;         // write sets made durable
-  std::uint64_t syncs = 0;           // batches made durable; commits / syncs is the group size
-  std::uint64_t sync_micros = 0;     // total time in those
+  std::uint64_t commits = 0;      // write sets made durable
+  std::uint64_t syncs = 0;        // batches made durable; commits / syncs is the group size
+  std::uint64_t sync_micros = 0;  // total time in those
   std::uint64_t deliveries = 0;
   std::uint64_t completed = 0;
   std::uint64_t activations = 0;
   std::uint64_t evictions = 0;
   std::uint64_t live_objects = 0;
-  std::uint64_t in_flight = 0;       // commands with a permit
+  std::uint64_t in_flight = 0;  // commands with a permit
   std::uint64_t waiting_claims = 0;
   std::uint64_t ready_sessions = 0;  // in the window held in memory
 };
@@ -74,7 +74,7 @@ class Engine {
   void remove_async(std::string session, Done<Nothing>);
   void list_async(SessionQuery, Done<Page<Session>>);
   void fork_async(std::string session, ForkRequest, Done<Session>);
-  void export_async(std::string session, Done<std::string>);  // NDJSON, without secrets
+  void export_async(std::string session, Done<std::string>);               // NDJSON, without secrets
   void import_async(std::string ndjson, std::string name, Done<Session>);  // empty name: the one in the file
 
   // ---- messages ----

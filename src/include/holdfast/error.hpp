@@ -13,42 +13,42 @@
 namespace holdfast {
 
 enum class ErrorCode : std::uint8_t {
-  invalid_body,          // 400: the JSON or a field of it; `pointer` says where
-  invalid_name,          // 400: a session, message or runtime name
-  invalid_cursor,        // 400: a list or event cursor that this server did not make
-  invalid_request,       // 400: a query parameter or header
-  model_required,        // 400: the project demands a model and none is known
-  unauthorized,          // 401
-  not_found,             // 404
-  method_not_allowed,    // 405
-  request_timeout,       // 408: the client was too slow
-  session_busy,          // 409: on_busy = reject and something is queued or running
-  not_queued,            // 409: only a queued message can be edited or cancelled
-  lease_lost,            // 409: somebody else has the turn, or nobody
-  already_exists,        // 409: import or fork onto a name that is in use
-  gone,                  // 410: the session was deleted
-  cursor_expired,        // 410: the events at the cursor are no longer kept
-  conflict,              // 412: if_seq; the markers admitted since are in `members`
-  precondition_failed,   // 412: If-Match / If-None-Match
-  too_large,             // 413: body, content or metadata over its limit
+  invalid_body,            // 400: the JSON or a field of it; `pointer` says where
+  invalid_name,            // 400: a session, message or runtime name
+  invalid_cursor,          // 400: a list or event cursor that this server did not make
+  invalid_request,         // 400: a query parameter or header
+  model_required,          // 400: the project demands a model and none is known
+  unauthorized,            // 401
+  not_found,               // 404
+  method_not_allowed,      // 405
+  request_timeout,         // 408: the client was too slow
+  session_busy,            // 409: on_busy = reject and something is queued or running
+  not_queued,              // 409: only a queued message can be edited or cancelled
+  lease_lost,              // 409: somebody else has the turn, or nobody
+  already_exists,          // 409: import or fork onto a name that is in use
+  gone,                    // 410: the session was deleted
+  cursor_expired,          // 410: the events at the cursor are no longer kept
+  conflict,                // 412: if_seq; the markers admitted since are in `members`
+  precondition_failed,     // 412: If-Match / If-None-Match
+  too_large,               // 413: body, content or metadata over its limit
   unsupported_media_type,  // 415
-  idempotency_mismatch,  // 422: the id was admitted with another body
-  queue_full,            // 429: wait for the queue to drain
-  headers_too_large,     // 431
-  internal,              // 500: a bug; nothing was written
-  not_supported,         // 501: a documented part that this version does not have
-  commit_unknown,        // 503: the store cannot say; retry with the same id
-  overloaded,            // 503: too much in flight; nothing was written
-  shutting_down,         // 503: nothing was written
-  insufficient_storage,  // 507: the disk is full; nothing was written
+  idempotency_mismatch,    // 422: the id was admitted with another body
+  queue_full,              // 429: wait for the queue to drain
+  headers_too_large,       // 431
+  internal,                // 500: a bug; nothing was written
+  not_supported,           // 501: a documented part that this version does not have
+  commit_unknown,          // 503: the store cannot say; retry with the same id
+  overloaded,              // 503: too much in flight; nothing was written
+  shutting_down,           // 503: nothing was written
+  insufficient_storage,    // 507: the disk is full; nothing was written
 };
 
 struct Error {
   ErrorCode code = ErrorCode::internal;
-  std::string detail;                // one sentence for a person: what was wrong and what to do next
-  std::string pointer;               // RFC 6901 pointer into the body; empty where there is none
-  std::int64_t retry_after_ms = 0;   // 0: no advice; retryable codes have a default
-  std::string members;               // further members of the problem document: JSON text `"a":1,"b":2`, or empty
+  std::string detail;               // one sentence for a person: what was wrong and what to do next
+  std::string pointer;              // RFC 6901 pointer into the body; empty where there is none
+  std::int64_t retry_after_ms = 0;  // 0: no advice; retryable codes have a default
+  std::string members;              // further members of the problem document: JSON text `"a":1,"b":2`, or empty
 };
 
 template <class T>

@@ -67,7 +67,7 @@ struct Limits {
 // Every scalar limit by its name, in the order above: what GET /v1/limits shows and `holdfast serve` takes as a flag.
 struct LimitField {
   std::string_view name;
-  std::uint64_t Limits::* field;
+  std::uint64_t Limits::*field;
 };
 [[nodiscard]] std::span<const LimitField> limit_fields() noexcept;
 

@@ -18,7 +18,16 @@ using Labels = std::map<std::string, std::string, std::less<>>;
 
 enum class SessionStatus : std::uint8_t { idle, queued, running, paused };
 enum class MessageState : std::uint8_t {
-  queued, dispatched, running, completed, failed, interrupted, cancelled, expired, replaced, merged
+  queued,
+  dispatched,
+  running,
+  completed,
+  failed,
+  interrupted,
+  cancelled,
+  expired,
+  replaced,
+  merged
 };
 enum class OnBusy : std::uint8_t { enqueue, reject, interrupt, replace, merge, steer };
 enum class Outcome : std::uint8_t { enqueued, merged, replaced, interrupting, steered };
@@ -202,7 +211,7 @@ struct MessageEdit {
   std::optional<Time> not_before;  // 0 clears
   std::optional<Time> expires_at;  // 0 clears
   std::optional<std::uint8_t> priority;
-  std::optional<Json> metadata;    // empty clears
+  std::optional<Json> metadata;  // empty clears
 };
 
 struct QueueCommand {
@@ -238,8 +247,8 @@ struct EventQuery {
 };
 struct EventPage {
   std::vector<Event> items;
-  std::uint64_t next = 0;     // read on from here: the last id looked at, also of events that the filter left out
-  bool more = false;          // there was more to read at once
+  std::uint64_t next = 0;  // read on from here: the last id looked at, also of events that the filter left out
+  bool more = false;       // there was more to read at once
 };
 
 template <class T>
@@ -270,8 +279,8 @@ struct ForkRequest {
 // ---- the pull path -------------------------------------------------------------------------------------------
 struct ClaimRequest {
   std::string runtime;
-  std::size_t max = 1;         // 1 to 100
-  std::int64_t wait_ms = 0;    // 0 to 60 000
+  std::size_t max = 1;       // 1 to 100
+  std::int64_t wait_ms = 0;  // 0 to 60 000
   std::int64_t lease_ms = 30'000;
   std::vector<std::string> sessions;  // empty: any
   Labels labels;
