@@ -24,14 +24,23 @@ void tell(const caf::actor& dispatcher, DispatcherNews news, caf::execution_unit
       ->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(news)), on);
 }
 
-Dispatcher::Dispatcher(caf::actor_config& config, Services& services, Timers& timers, DispatcherStats& stats)
-    : caf::event_based_actor(config), services_(services), timers_(timers), stats_(stats), window_(services.store) {}
+Dispatcher::Dispatcher(caf::actor_config& config, Services& services, Timers& timers, ReadyInbox& inbox,
+                       DispatcherStats& stats)
+    : caf::event_based_actor(config),
+      services_(services),
+      timers_(timers),
+      inbox_(inbox),
+      stats_(stats),
+      window_(services.store) {}
 
 caf::behavior Dispatcher::make_behavior() {
   // An index that cannot be read now is read again by the first claim.
   if (auto filled = window_.refill(); filled) stats_.ready = window_.size();
   return {[this](const DispatcherNews& news) {
+    take_in();
     std::visit([this](auto& n) { on(n); }, *news);
+    inbox_.claims_wait(!waiting_.empty());
+    if (!waiting_.empty()) take_in();
     stats_.waiting.store(waiting_.size(), std::memory_order_relaxed);
     stats_.ready.store(window_.size(), std::memory_order_relaxed);
   }};
@@ -48,20 +57,27 @@ void Dispatcher::on(TurnOffered& news) {
   else answer(claim);
 }
 
-void Dispatcher::on(SessionReady& news) {
-  const auto waiter = std::find_if(waiting_.begin(), waiting_.end(),
-                                   [&](const PendingClaimPtr& claim) { return fits(*claim, news.ready); });
+void Dispatcher::on(InboxFilled&) {}
+
+void Dispatcher::take_in() {
+  for (auto& news : inbox_.take()) {
+    if (news.kind == ReadyInbox::News::Kind::unready) window_.erase(news.session.session);
+    else became_ready(std::move(news.session));
+  }
+}
+
+void Dispatcher::became_ready(ReadySession ready) {
+  const auto waiter =
+      std::find_if(waiting_.begin(), waiting_.end(), [&](const PendingClaimPtr& claim) { return fits(*claim, ready); });
   if (waiter == waiting_.end()) {
-    window_.put(std::move(news.ready));
+    window_.put(std::move(ready));
     return;
   }
   const auto claim = *waiter;
   waiting_.erase(waiter);
-  window_.erase(news.ready.session);
-  ask(news.ready.session, claim);
+  window_.erase(ready.session);
+  ask(ready.session, claim);
 }
-
-void Dispatcher::on(SessionUnready& news) { window_.erase(news.session); }
 
 void Dispatcher::on(ClaimsDue&) {
   const Time now = services_.clock.now();

@@ -11,7 +11,7 @@
 #include <memory>
 #include <variant>
 
-#include "actors/shell/ready_window.hpp"
+#include "actors/shell/ready_inbox.hpp"
 #include "actors/shell/services.hpp"
 #include "actors/shell/timers.hpp"
 
@@ -35,16 +35,10 @@ struct TurnOffered {
   PendingClaimPtr claim;
   std::optional<Delivery> delivery;
 };
-struct SessionReady {
-  ReadySession ready;
-};
-struct SessionUnready {
-  SessionId session;
-};
+struct InboxFilled {};   // look at the ReadyInbox
 struct ClaimsDue {};     // some waiting claim's time is over
 struct DrainStopped {};  // answer all that wait
-using DispatcherNews =
-    std::shared_ptr<std::variant<ClaimMade, TurnOffered, SessionReady, SessionUnready, ClaimsDue, DrainStopped>>;
+using DispatcherNews = std::shared_ptr<std::variant<ClaimMade, TurnOffered, InboxFilled, ClaimsDue, DrainStopped>>;
 
 struct DispatcherStats {
   std::atomic<std::uint64_t> waiting{0};
@@ -53,7 +47,7 @@ struct DispatcherStats {
 
 class Dispatcher final : public caf::event_based_actor {
  public:
-  Dispatcher(caf::actor_config& config, Services& services, Timers& timers, DispatcherStats& stats);
+  Dispatcher(caf::actor_config& config, Services& services, Timers& timers, ReadyInbox& inbox, DispatcherStats& stats);
 
  protected:
   caf::behavior make_behavior() override;
@@ -61,11 +55,13 @@ class Dispatcher final : public caf::event_based_actor {
  private:
   void on(ClaimMade& news);
   void on(TurnOffered& news);
-  void on(SessionReady& news);
-  void on(SessionUnready& news);
+  void on(InboxFilled& news);
   void on(ClaimsDue& news);
   void on(DrainStopped& news);
 
+  // Takes in all news of the inbox; a session that became ready wakes one waiting claim that it fits.
+  void take_in();
+  void became_ready(ReadySession ready);
   void serve(const PendingClaimPtr& claim);
   void ask(const SessionId& session, const PendingClaimPtr& claim);
   [[nodiscard]] std::optional<SessionId> next_for(PendingClaim& claim);
@@ -74,6 +70,7 @@ class Dispatcher final : public caf::event_based_actor {
 
   Services& services_;
   Timers& timers_;
+  ReadyInbox& inbox_;
   DispatcherStats& stats_;
   ReadyWindow window_;
   std::list<PendingClaimPtr> waiting_;

@@ -77,9 +77,10 @@ Result<void> Engine::Impl::start() {
   using News = shell::DispatcherNews::element_type;
   services_.on_ready = [this](const SessionId& session, const std::optional<session::ReadyMark>& mark,
                               const Labels& labels) {
-    auto news = mark ? std::make_shared<News>(shell::SessionReady{{mark->priority, mark->at, session, labels}})
-                     : std::make_shared<News>(shell::SessionUnready{session});
-    shell::tell(dispatcher_, std::move(news), nullptr);
+    using Kind = shell::ReadyInbox::News::Kind;
+    const auto at = mark.value_or(session::ReadyMark{});
+    if (ready_inbox_.put({{at.priority, at.at, session, labels}, mark ? Kind::ready : Kind::unready}))
+      shell::tell(dispatcher_, std::make_shared<News>(shell::InboxFilled{}), nullptr);
   };
   services_.on_alarm = [this](const SessionId& session, Time at) { alarms_->set(session, at); };
   services_.on_shredded = [this](const SessionId&) { shred_later(); };
@@ -98,7 +99,7 @@ Result<void> Engine::Impl::start() {
     const std::lock_guard lock(hooks_mutex_);
     for (const auto& hook : batch_hooks_) hook();
   });
-  dispatcher_ = system_->spawn<shell::Dispatcher, caf::hidden>(services_, timers_, dispatcher_stats_);
+  dispatcher_ = system_->spawn<shell::Dispatcher, caf::hidden>(services_, timers_, ready_inbox_, dispatcher_stats_);
   if (auto ok = alarms_->start(); !ok) return ok;
   if (parts_.drive == EngineParts::Drive::threads) {
     pipeline_.start();

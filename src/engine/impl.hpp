@@ -92,6 +92,7 @@ class Engine::Impl {
   Signer signer_;
   shell::Counters counters_;
   shell::DispatcherStats dispatcher_stats_;
+  shell::ReadyInbox ready_inbox_;
   shell::Hub hub_;
   shell::Permits permits_;
   CommitPipeline pipeline_;
