@@ -1,5 +1,7 @@
 #include "http/io_thread.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
@@ -55,6 +57,7 @@ void IoThread::start() {
 }
 
 void IoThread::run() {
+  ::pthread_setname_np(::pthread_self(), ("hf-io-" + std::to_string(number_)).c_str());
   current_thread = this;
   context_.run();
 }

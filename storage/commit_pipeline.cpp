@@ -1,5 +1,7 @@
 #include "storage/commit_pipeline.hpp"
 
+#include <pthread.h>
+
 #include <chrono>
 #include <utility>
 
@@ -94,6 +96,7 @@ void CommitPipeline::stop() {
 }
 
 void CommitPipeline::run() {
+  ::pthread_setname_np(::pthread_self(), "hf-commit");
   for (;;) {
     {
       std::unique_lock lock(mutex_);

@@ -1,5 +1,7 @@
 #include "actors/shell/timers.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -50,6 +52,7 @@ void Timers::stop() {
 }
 
 void Timers::run() {
+  ::pthread_setname_np(::pthread_self(), "hf-timers");
   // The clock may jump, so no wait is longer than this, whatever the next timer says.
   constexpr Time kLookMs = 1'000;
   for (;;) {
