@@ -117,11 +117,13 @@ Result<Reply> run(Work& work, const Export&) {
   std::string state;
   encode(document, work.document);
   encode(state, without_places(work.state));
+  auto summary = session_view(work.context.id, work.entity, work.journal, work.context.limits);
+  summary.credential.reset();
   std::string out;
   json::ObjectWriter(out)
       .number("holdfast_export", kExportVersion)
       .text("session", work.context.id.name)
-      .raw("summary", to_json(session_view(work.context.id, work.entity, work.journal, work.context.limits)))
+      .raw("summary", to_json(summary))
       .text("document", to_base64url(document))
       .text("state", to_base64url(state))
       .end();
