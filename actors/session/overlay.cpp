@@ -104,7 +104,9 @@ Result<void> StepReader::scan(Family family, const Range& range, const VisitPair
 }
 
 void InFlight::prune(std::uint64_t durable) {
-  while (!layers_.empty() && layers_.front().first <= durable) layers_.pop_front();
+  auto keep = layers_.begin();
+  while (keep != layers_.end() && keep->first <= durable) ++keep;
+  layers_.erase(layers_.begin(), keep);
 }
 
 Result<std::optional<std::string>> InFlight::get(Family family, std::string_view key) const {

@@ -4,8 +4,8 @@
 // but the pipeline has not made durable yet. Layers are few and small, so they are searched in line.
 #pragma once
 
-#include <deque>
 #include <utility>
+#include <vector>
 
 #include "actors/session/journal.hpp"
 
@@ -39,7 +39,7 @@ class InFlight final : public Reader {
 
  private:
   const Store& store_;
-  std::deque<std::pair<std::uint64_t, WriteSet>> layers_;  // oldest first
+  std::vector<std::pair<std::uint64_t, WriteSet>> layers_;  // oldest first
 };
 
 }  // namespace holdfast::session

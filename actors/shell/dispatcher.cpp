@@ -121,15 +121,16 @@ std::optional<SessionId> Dispatcher::next_for(PendingClaim& claim) {
 void Dispatcher::ask(const SessionId& session, const PendingClaimPtr& claim) {
   ++claim->asked;
   auto envelope = std::make_shared<Envelope>();
+  envelope->session = session;
   envelope->command = session::Dispatch{claim->request.runtime, claim->request.lease_ms};
-  envelope->done = [claim, self = caf::actor_cast<caf::actor>(this)](Result<session::Reply> reply) {
+  envelope->done = [claim, self = caf::actor_cast<caf::actor>(this)](Result<session::Reply>&& reply) {
     TurnOffered offered{claim, std::nullopt};
     if (reply) {
       if (auto* delivery = std::get_if<Delivery>(&*reply)) offered.delivery = std::move(*delivery);
     }
     tell(self, std::make_shared<DispatcherNews::element_type>(std::move(offered)), nullptr);
   };
-  services_.router->send(session, std::move(envelope));
+  services_.router->send(std::move(envelope));
 }
 
 void Dispatcher::wait(const PendingClaimPtr& claim) {

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "actors/session/commands.hpp"
+#include "actors/session/kernel.hpp"
 
 namespace holdfast::shell {
 
@@ -59,14 +60,20 @@ class Permits {
   std::atomic<std::uint64_t> bytes_{0};
 };
 
+// Holds, after the command was applied, what leaves the session once its write set is durable.
 struct Envelope {
   enum class Kind : std::uint8_t {
     command,
     idle,  // nobody asked for a while: leave if nothing came meanwhile
   } kind = Kind::command;
+  SessionId session;
   session::Command command;
-  std::function<void(Result<session::Reply>)> done;  // exactly once; may be empty for idle and alarms
+  std::function<void(Result<session::Reply>&&)> done;  // exactly once; may be empty for idle and alarms
   Permits::Permit permit;
+
+  Result<session::Reply> reply;
+  session::Effects effects;
+  Labels labels;  // of the session, when it is ready
 };
 using EnvelopePtr = std::shared_ptr<Envelope>;
 

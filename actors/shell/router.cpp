@@ -6,16 +6,26 @@
 #include "actors/shell/session_actor.hpp"
 
 namespace holdfast::shell {
+namespace {
+
+// A session moves to the young end of its shard's list at most this often: moving touches its neighbours' memory.
+constexpr Time kAgeMs = 100;
+
+}  // namespace
 
 Router::Router(caf::actor_system& system, Services& services, Execution execution)
     : system_(system), services_(services), execution_(execution), engine_(services.engine) {}
 
 Router::~Router() { close(); }
 
-Router::Entry& Router::entry_of(Shard& shard, const SessionId& session, std::vector<caf::actor>& crowded) {
+Router::Entry& Router::entry_of(Shard& shard, const SessionId& session, Time now, std::vector<caf::actor>& crowded) {
   if (const auto found = shard.live.find(session); found != shard.live.end()) {
-    shard.ages.splice(shard.ages.end(), shard.ages, found->second.age);
-    return found->second;
+    auto& entry = found->second;
+    if (now - entry.aged >= kAgeMs) {
+      shard.ages.splice(shard.ages.end(), shard.ages, entry.age);
+      entry.aged = now;
+    }
+    return entry;
   }
   // A full house asks the two longest unused of the shard to leave for each one that comes.
   if (live_.load(std::memory_order_relaxed) >= services_.limits.live_objects_max) {
@@ -29,7 +39,7 @@ Router::Entry& Router::entry_of(Shard& shard, const SessionId& session, std::vec
   live_.fetch_add(1, std::memory_order_relaxed);
   shard.ages.push_back(session);
   return shard.live
-      .emplace(session, Entry{system_.spawn<SessionActor, caf::hidden + caf::lazy_init>(services_, session), 0, 0,
+      .emplace(session, Entry{system_.spawn<SessionActor, caf::hidden + caf::lazy_init>(services_, session), 0, now, now,
                               std::prev(shard.ages.end())})
       .first->second;
 }
@@ -39,15 +49,15 @@ void Router::mail(const caf::actor& actor, EnvelopePtr envelope, caf::execution_
   target->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(envelope)), on);
 }
 
-void Router::send(const SessionId& session, EnvelopePtr envelope) {
+void Router::send(EnvelopePtr envelope) {
   const Time now = services_.clock.now();
   std::vector<caf::actor> crowded;
   caf::actor actor;
   {
-    auto& shard = shard_of(session);
+    auto& shard = shard_of(envelope->session);
     const std::lock_guard lock(shard.mutex);
     if (!closed_.load(std::memory_order_relaxed)) {
-      auto& entry = entry_of(shard, session, crowded);
+      auto& entry = entry_of(shard, envelope->session, now, crowded);
       ++entry.sent;
       entry.used = now;
       actor = entry.actor;

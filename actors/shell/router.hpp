@@ -35,7 +35,7 @@ class Router {
   Router(caf::actor_system& system, Services& services, Execution execution);
   ~Router();
 
-  void send(const SessionId& session, EnvelopePtr envelope);
+  void send(EnvelopePtr envelope);  // to envelope->session
   // Called by an actor that handled `handled` envelopes. True: it is forgotten and must quit.
   [[nodiscard]] bool leave(const SessionId& session, std::uint64_t handled);
   // Asks those idle for idle_ms to leave. Call now and then.
@@ -49,15 +49,16 @@ class Router {
     caf::actor actor;
     std::uint64_t sent = 0;
     Time used = 0;
+    Time aged = 0;
     std::list<SessionId>::iterator age;
   };
   struct Shard {
     std::mutex mutex;
     std::unordered_map<SessionId, Entry> live;
-    std::list<SessionId> ages;  // the longest unused first
+    std::list<SessionId> ages;  // the longest unused first, to within kAgeMs
   };
   Shard& shard_of(const SessionId& session) { return shards_[std::hash<SessionId>{}(session) % shards_.size()]; }
-  [[nodiscard]] Entry& entry_of(Shard& shard, const SessionId& session, std::vector<caf::actor>& crowded);
+  [[nodiscard]] Entry& entry_of(Shard& shard, const SessionId& session, Time now, std::vector<caf::actor>& crowded);
   void mail(const caf::actor& actor, EnvelopePtr envelope, caf::execution_unit* on);
 
   caf::actor_system& system_;

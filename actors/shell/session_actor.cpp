@@ -14,27 +14,19 @@ void count(Counters& counters, const session::Effects& effects) {
   if (effects.completed != 0) counters.completed.fetch_add(effects.completed, kOrder);
 }
 
-// What leaves a session once its write set is durable.
-struct Departure {
-  EnvelopePtr envelope;
-  Result<session::Reply> reply;
-  session::Effects effects;
-  SessionId id;
-  Labels labels;
-
-  void leave(Services& services, const Result<void>& durable) {
-    if (!durable) {
-      if (envelope->done) envelope->done(tl::unexpected(durable.error()));
-      return;
-    }
-    count(services.counters, effects);
-    if (effects.events) services.hub.notify(id);
-    if (effects.ready_changed) services.on_ready(id, effects.ready, labels);
-    if (effects.alarm != 0) services.on_alarm(id, effects.alarm);
-    if (effects.shredded) services.on_shredded(id);
-    if (envelope->done) envelope->done(std::move(reply));
+void depart(Services& services, Envelope& envelope, const Result<void>& durable) {
+  if (!durable) {
+    if (envelope.done) envelope.done(tl::unexpected(durable.error()));
+    return;
   }
-};
+  const auto& effects = envelope.effects;
+  count(services.counters, effects);
+  if (effects.events) services.hub.notify(envelope.session);
+  if (effects.ready_changed) services.on_ready(envelope.session, effects.ready, envelope.labels);
+  if (effects.alarm != 0) services.on_alarm(envelope.session, effects.alarm);
+  if (effects.shredded) services.on_shredded(envelope.session);
+  if (envelope.done) envelope.done(std::move(envelope.reply));
+}
 
 }  // namespace
 
@@ -81,17 +73,18 @@ void SessionActor::handle(const EnvelopePtr& envelope) {
 
 void SessionActor::gate(const EnvelopePtr& envelope, session::Step step) {
   const bool writes = !step.writes.empty();
-  auto departure = std::make_shared<Departure>(Departure{envelope, std::move(step.reply), step.effects, id_, {}});
-  if (step.effects.ready && entity_) departure->labels = entity_->document.labels;
-  auto leave = [departure = std::move(departure), &services = services_](const Result<void>& durable) {
+  envelope->reply = std::move(step.reply);
+  envelope->effects = step.effects;
+  if (step.effects.ready && entity_) envelope->labels = entity_->document.labels;
+  auto open = [envelope, &services = services_](const Result<void>& durable) {
     const NoLane on_writer;
-    departure->leave(services, durable);
+    depart(services, *envelope, durable);
   };
   if (!writes) {
-    services_.pipeline.after(last_commit_, std::move(leave));
+    services_.pipeline.after(last_commit_, std::move(open));
     return;
   }
-  last_commit_ = services_.pipeline.submit(step.writes, std::move(leave));
+  last_commit_ = services_.pipeline.submit(step.writes, std::move(open));
   in_flight_.add(last_commit_, std::move(step.writes));
 }
 

@@ -1,6 +1,7 @@
 #include "src/core/crypto.hpp"
 
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <sodium.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,19 +66,35 @@ Result<void> create_key(const std::string& path, Random& random) {
 
 void crypto_start() { HOLDFAST_CHECK(sodium_init() >= 0); }
 
+// OpenSSL uses the processor's SHA instructions, five times as fast as libsodium here; fetching the algorithm and
+// making a context cost as much as hashing a message, so a thread keeps both.
 std::string sha256(std::string_view data) {
+  struct Hasher {
+    EVP_MD* algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    EVP_MD_CTX* context = EVP_MD_CTX_new();
+    Hasher() = default;
+    Hasher(const Hasher&) = delete;
+    Hasher& operator=(const Hasher&) = delete;
+    ~Hasher() {
+      EVP_MD_CTX_free(context);
+      EVP_MD_free(algorithm);
+    }
+  };
+  thread_local const Hasher hasher;
   std::string out(crypto_hash_sha256_BYTES, '\0');
-  crypto_hash_sha256(bytes(out), bytes(data), data.size());
+  HOLDFAST_CHECK(EVP_DigestInit_ex2(hasher.context, hasher.algorithm, nullptr) == 1 &&
+                 EVP_DigestUpdate(hasher.context, data.data(), data.size()) == 1 &&
+                 EVP_DigestFinal_ex(hasher.context, bytes(out), nullptr) == 1);
   return out;
 }
 
 std::string to_hex(std::string_view raw) {
   constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  out.reserve(raw.size() * 2);
+  std::string out(raw.size() * 2, '\0');
+  char* to = out.data();
   for (const char c : raw) {
-    out += kDigits[static_cast<unsigned char>(c) >> 4];
-    out += kDigits[static_cast<unsigned char>(c) & 0xf];
+    *to++ = kDigits[static_cast<unsigned char>(c) >> 4];
+    *to++ = kDigits[static_cast<unsigned char>(c) & 0xf];
   }
   return out;
 }

@@ -14,7 +14,9 @@ bool alphanumeric(char c) noexcept {
 }
 
 void append_hex(std::string& out, std::uint64_t value) {
-  for (int shift = 60; shift >= 0; shift -= 4) out += kHex[(value >> shift) & 0xf];
+  std::array<char, 16> digits{};
+  for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit, value >>= 4) *digit = kHex[value & 0xf];
+  out.append(digits.data(), digits.size());
 }
 
 // RFC 9562: 48 bits of ms, version 7, 12 bits, variant 10, 62 bits.
@@ -30,9 +32,9 @@ std::string uuid7(std::string_view prefix, Time now, std::uint64_t twelve, std::
 std::optional<std::uint64_t> parse_hex(std::string_view text) noexcept {
   std::uint64_t value = 0;
   for (const char c : text) {
-    const auto digit = kHex.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    value = value << 4 | digit;
+    const bool decimal = c >= '0' && c <= '9';
+    if (!decimal && (c < 'a' || c > 'f')) return std::nullopt;
+    value = value << 4 | static_cast<std::uint64_t>(decimal ? c - '0' : c - 'a' + 10);
   }
   return value;
 }

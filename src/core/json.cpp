@@ -247,17 +247,19 @@ void append_node(std::string& out, Node& node) {
 
 // The first byte at or after `from` that a string must escape. Eight at a time: a byte below 0x20 borrows from its top
 // bit, and a byte that equals a quote or a backslash is zero after the exclusive or (S. E. Anderson, "Bit Twiddling
-// Hacks"). A false alarm only ends the long steps early.
+// Hacks"). A false alarm only ends the long steps early. The last step overlaps the one before.
 std::size_t first_special(std::string_view text, std::size_t from) noexcept {
   constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
   constexpr std::uint64_t kTops = 0x8080808080808080ULL;
-  const auto zero_byte = [](std::uint64_t v) { return (v - kOnes) & ~v & kTops; };
-  for (; from + 8 <= text.size(); from += 8) {
+  const auto plain_at = [&](std::size_t at) {
     std::uint64_t eight = 0;
-    std::memcpy(&eight, text.data() + from, 8);
+    std::memcpy(&eight, text.data() + at, 8);
+    const auto zero_byte = [](std::uint64_t v) { return (v - kOnes) & ~v & kTops; };
     const auto control = (eight - kOnes * 0x20) & ~eight & kTops;
-    if ((control | zero_byte(eight ^ kOnes * '"') | zero_byte(eight ^ kOnes * '\\')) != 0) break;
-  }
+    return (control | zero_byte(eight ^ kOnes * '"') | zero_byte(eight ^ kOnes * '\\')) == 0;
+  };
+  while (from + 8 <= text.size() && plain_at(from)) from += 8;
+  if (from >= 8 && from + 8 > text.size() && plain_at(text.size() - 8)) return text.size();
   for (; from < text.size(); ++from) {
     const auto c = static_cast<unsigned char>(text[from]);
     if (c < 0x20 || c == '"' || c == '\\') break;

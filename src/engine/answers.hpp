@@ -9,8 +9,8 @@
 namespace holdfast {
 
 template <class T>
-[[nodiscard]] std::function<void(Result<session::Reply>)> answer(Done<T> done) {
-  return [done = std::move(done)](Result<session::Reply> reply) {
+[[nodiscard]] std::function<void(Result<session::Reply>&&)> answer(Done<T> done) {
+  return [done = std::move(done)](Result<session::Reply>&& reply) {
     if (!reply) return done(tl::unexpected(std::move(reply.error())));
     if constexpr (std::is_same_v<T, Nothing>) {
       done(Nothing{});

@@ -126,7 +126,7 @@ void Engine::admit_async(std::string session, AdmitRequest request, Precondition
   session::Admit admit;
   admit.messages.push_back(std::move(request));
   admit.precondition = std::move(precondition);
-  impl_->command(session, std::move(admit), bytes, [done = std::move(done)](Result<session::Reply> reply) {
+  impl_->command(session, std::move(admit), bytes, [done = std::move(done)](Result<session::Reply>&& reply) {
     if (!reply) return done(tl::unexpected(std::move(reply.error())));
     done(std::move(std::get<std::vector<Admitted>>(*reply).front()));
   });

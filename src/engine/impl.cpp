@@ -62,8 +62,9 @@ Engine::Impl::Impl(EngineParts parts)
   services_.router = router_.get();
   alarms_ = std::make_unique<shell::Alarms>(*parts_.store, *parts_.clock, timers_, [this](const SessionId& session) {
     auto envelope = std::make_shared<shell::Envelope>();
+    envelope->session = session;
     envelope->command = session::Alarm{};
-    router_->send(session, std::move(envelope));
+    router_->send(std::move(envelope));
   });
 }
 
@@ -155,19 +156,20 @@ std::optional<Error> Engine::Impl::closed_door() const {
 void Engine::Impl::command(const std::string& session, session::Command command, std::uint64_t bytes, Answer done) {
   auto id = SessionId::parse(std::string(kDefaultProject), session);
   if (!id) return done(tl::unexpected(std::move(id.error())));
-  this->command(*id, std::move(command), bytes, std::move(done));
+  this->command(std::move(*id), std::move(command), bytes, std::move(done));
 }
 
-void Engine::Impl::command(const SessionId& session, session::Command command, std::uint64_t bytes, Answer done) {
+void Engine::Impl::command(SessionId session, session::Command command, std::uint64_t bytes, Answer done) {
   if (auto closed = closed_door()) return done(tl::unexpected(std::move(*closed)));
   auto permit = permits_.take(bytes + 256);
   if (!permit)
     return done(holdfast::fail(ErrorCode::overloaded, "too much is in flight; nothing was written, retry in a moment"));
   auto envelope = std::make_shared<shell::Envelope>();
+  envelope->session = std::move(session);
   envelope->command = std::move(command);
   envelope->done = std::move(done);
   envelope->permit = std::move(permit);
-  router_->send(session, std::move(envelope));
+  router_->send(std::move(envelope));
 }
 
 void Engine::Impl::claim(ClaimRequest request, Done<std::vector<Delivery>> done) {

@@ -36,11 +36,11 @@ class Engine::Impl {
   [[nodiscard]] static Result<std::unique_ptr<Impl>> make(EngineParts parts);
   ~Impl();
 
-  using Answer = std::function<void(Result<session::Reply>)>;
+  using Answer = std::function<void(Result<session::Reply>&&)>;
 
   // Sends a command to a session's actor. The answer comes through the gate.
   void command(const std::string& session, session::Command command, std::uint64_t bytes, Answer done);
-  void command(const SessionId& session, session::Command command, std::uint64_t bytes, Answer done);
+  void command(SessionId session, session::Command command, std::uint64_t bytes, Answer done);
   // The same for a delivery call: the lease says which session.
   template <class C>
   void delivery(const LeaseRef& ref, C command, std::uint64_t bytes, Answer done) {

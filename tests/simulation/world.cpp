@@ -20,9 +20,9 @@ Limits limits() {
 
 // Replies of commands in the simulation come through here; `then` sees those of the living process only.
 template <class T>
-std::function<void(Result<session::Reply>)> on_reply(const std::uint64_t& generation,
+std::function<void(Result<session::Reply>&&)> on_reply(const std::uint64_t& generation,
                                                      std::function<void(Result<T>)> then) {
-  return [&generation, asked = generation, then = std::move(then)](Result<session::Reply> reply) {
+  return [&generation, asked = generation, then = std::move(then)](Result<session::Reply>&& reply) {
     if (asked != generation) return;
     if (!reply) return then(tl::unexpected(std::move(reply.error())));
     then(std::move(std::get<T>(*reply)));
