@@ -2,8 +2,9 @@
 
 #include <array>
 
-#include "http/strict.hpp"
+#include "actors/session/spec.hpp"
 #include "src/core/crypto.hpp"
+#include "src/core/strict.hpp"
 
 namespace holdfast::http {
 namespace {
@@ -13,104 +14,23 @@ using strict::Place;
 
 constexpr std::size_t kAuthorBytesMax = 256;
 constexpr std::size_t kUrlBytesMax = 4'096;
-constexpr std::size_t kHeaderValueBytesMax = 4'096;
 constexpr std::size_t kTokenBytesMax = 16 << 10;
 constexpr std::uint64_t kExactIntegerMax = std::uint64_t{1} << 53;  // RFC 7493
 
 bool blank(std::string_view text) noexcept { return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos; }
 
-bool header_name(std::string_view text) noexcept {
-  constexpr std::string_view kToken = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-  return !text.empty() && text.find_first_not_of(kToken) == std::string_view::npos;
-}
-
-bool header_value(std::string_view text) noexcept {
-  for (const char c : text)
-    if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) return false;
-  return true;
-}
-
-Result<Agent> agent_of(Element e, const Place& at) {
-  json::Object members;
-  HOLDFAST_HTTP_TRY(members, strict::object(e, at));
-  Agent agent;
-  for (const auto [key, value] : members) {
-    const Place here(at, key);
-    if (key == "mode") HOLDFAST_HTTP_TRY(agent.mode, strict::text(value, here));
-    else if (key == "model") HOLDFAST_HTTP_TRY(agent.model, strict::text(value, here));
-    else return strict::unknown(here);
-  }
-  return agent;
-}
-
-Result<std::string> web_url(Element e, const Place& at) {
-  std::string_view url;
-  HOLDFAST_HTTP_TRY(url, strict::filled_text(e, at, kUrlBytesMax));
-  if (!url.starts_with("http://") && !url.starts_with("https://"))
-    return strict::bad(at, "must be an http or https URL");
-  return std::string(url);
-}
-
-Result<Labels> callback_headers(Element e, const Place& at, const Limits& limits) {
-  Labels headers;
-  HOLDFAST_HTTP_TRY(headers, strict::labels(e, at, limits.labels_max));
-  for (const auto& [name, value] : headers)
-    if (!header_name(name) || !header_value(value) || value.size() > kHeaderValueBytesMax)
-      return strict::bad(Place(at, name), "is not a valid HTTP header");
-  return headers;
-}
-
-Result<std::vector<std::string>> callback_events(Element e, const Place& at, const Limits& limits) {
-  json::Array list;
-  HOLDFAST_HTTP_TRY(list, strict::array(e, at));
-  if (list.size() > limits.batch_events_max) return strict::too_large(at, "batch_events_max", limits.batch_events_max);
-  std::vector<std::string> events;
-  for (const auto item : list) {
-    const Place here(at, events.size());
-    std::string_view type;
-    HOLDFAST_HTTP_TRY(type, strict::text(item, here));
-    constexpr std::string_view kPrefix = "message.";
-    if (!type.starts_with(kPrefix) || !message_state(type.substr(kPrefix.size())))
-      return strict::bad(here, "must be message.<state>");
-    events.emplace_back(type);
-  }
-  return events;
-}
-
-Result<Callback> callback_of(Element e, const Place& at, const Limits& limits) {
-  json::Object members;
-  HOLDFAST_HTTP_TRY(members, strict::object(e, at));
-  Callback callback;
-  for (const auto [key, value] : members) {
-    const Place here(at, key);
-    if (key == "url") HOLDFAST_HTTP_TRY(callback.url, web_url(value, here));
-    else if (key == "events") HOLDFAST_HTTP_TRY(callback.events, callback_events(value, here, limits));
-    else if (key == "headers") HOLDFAST_HTTP_TRY(callback.headers, callback_headers(value, here, limits));
-    else return strict::unknown(here);
-  }
-  if (callback.url.empty()) return strict::missing(at, "url");
-  return callback;
-}
-
-Result<OnBusy> on_busy_of(Element e, const Place& at) {
-  std::string_view value;
-  HOLDFAST_HTTP_TRY(value, strict::text(e, at));
-  if (const auto policy = on_busy(value)) return *policy;
-  return strict::bad(at, "must be one of enqueue, reject, interrupt, replace, merge, steer");
-}
-
 Result<void> check_attachment(Element e, const Place& at) {
   json::Object members;
-  HOLDFAST_HTTP_TRY(members, strict::object(e, at));
+  HOLDFAST_TRY(members, strict::object(e, at));
   bool url = false;
   for (const auto [key, value] : members) {
     const Place here(at, key);
     std::string_view string;
     if (key == "url") {
-      HOLDFAST_HTTP_TRY(string, strict::filled_text(value, here, kUrlBytesMax));
+      HOLDFAST_TRY(string, strict::filled_text(value, here, kUrlBytesMax));
       url = true;
     } else if (key == "name" || key == "media_type") {
-      HOLDFAST_HTTP_TRY(string, strict::text(value, here));
+      HOLDFAST_TRY(string, strict::text(value, here));
     } else {
       return strict::unknown(here);
     }
@@ -121,7 +41,7 @@ Result<void> check_attachment(Element e, const Place& at) {
 
 Result<std::size_t> check_attachments(Element e, const Place& at, const Limits& limits) {
   json::Array list;
-  HOLDFAST_HTTP_TRY(list, strict::array(e, at));
+  HOLDFAST_TRY(list, strict::array(e, at));
   if (list.size() > limits.attachments_max) return strict::too_large(at, "attachments_max", limits.attachments_max);
   std::size_t count = 0;
   for (const auto item : list) {
@@ -135,7 +55,7 @@ enum class TurnKind : std::uint8_t { prompt, command };
 
 Result<TurnKind> turn_kind(Element e, const Place& at) {
   std::string_view kind;
-  HOLDFAST_HTTP_TRY(kind, strict::text(e, at));
+  HOLDFAST_TRY(kind, strict::text(e, at));
   if (kind == "prompt") return TurnKind::prompt;
   if (kind == "command") return TurnKind::command;
   return strict::bad(at, "must be prompt or command");
@@ -159,15 +79,15 @@ Result<void> check_content(Element content, TurnKind kind, std::size_t attachmen
 // Checks the turn and appends its canonical text to `out`.
 Result<void> append_turn(std::string& out, Element e, const Place& at, const Limits& limits) {
   json::Object members;
-  HOLDFAST_HTTP_TRY(members, strict::object(e, at));
+  HOLDFAST_TRY(members, strict::object(e, at));
   std::optional<TurnKind> kind;
   std::optional<Element> content;
   std::size_t attachments = 0;
   for (const auto [key, value] : members) {
     const Place here(at, key);
-    if (key == "kind") HOLDFAST_HTTP_TRY(kind, turn_kind(value, here));
+    if (key == "kind") HOLDFAST_TRY(kind, turn_kind(value, here));
     else if (key == "content") content = value;
-    else if (key == "attachments") HOLDFAST_HTTP_TRY(attachments, check_attachments(value, here, limits));
+    else if (key == "attachments") HOLDFAST_TRY(attachments, check_attachments(value, here, limits));
     else return strict::unknown(here);
   }
   if (!kind) return strict::missing(at, "kind");
@@ -207,7 +127,7 @@ struct Parts {
 
 Result<Parts> parts_of(Element body, const Place& at) {
   json::Object members;
-  HOLDFAST_HTTP_TRY(members, strict::object(body, at));
+  HOLDFAST_TRY(members, strict::object(body, at));
   Parts parts;
   for (const auto [key, value] : members) {
     const auto known = std::find(kNames.begin(), kNames.end(), key);
@@ -266,29 +186,29 @@ Result<void> take_options(AdmitRequest& r, const Parts& parts, const Place& at, 
   const auto here = [&at](Member i) { return Place(at, kNames[i]); };
   std::string_view text;
   if (m[kAuthor]) {
-    HOLDFAST_HTTP_TRY(text, strict::filled_text(*m[kAuthor], here(kAuthor), kAuthorBytesMax));
+    HOLDFAST_TRY(text, strict::filled_text(*m[kAuthor], here(kAuthor), kAuthorBytesMax));
     r.author = text;
   }
-  if (m[kAgent]) HOLDFAST_HTTP_TRY(r.agent, agent_of(*m[kAgent], here(kAgent)));
-  if (m[kOnBusy]) HOLDFAST_HTTP_TRY(r.on_busy, on_busy_of(*m[kOnBusy], here(kOnBusy)));
-  if (m[kIfSeq]) HOLDFAST_HTTP_TRY(r.if_seq, strict::number(*m[kIfSeq], here(kIfSeq), 0, kExactIntegerMax));
-  if (m[kNotBefore]) HOLDFAST_HTTP_TRY(r.not_before, strict::time(*m[kNotBefore], here(kNotBefore)));
-  if (m[kExpiresAt]) HOLDFAST_HTTP_TRY(r.expires_at, strict::time(*m[kExpiresAt], here(kExpiresAt)));
+  if (m[kAgent]) HOLDFAST_TRY(r.agent, session::parse_agent(*m[kAgent], here(kAgent)));
+  if (m[kOnBusy]) HOLDFAST_TRY(r.on_busy, session::parse_on_busy(*m[kOnBusy], here(kOnBusy)));
+  if (m[kIfSeq]) HOLDFAST_TRY(r.if_seq, strict::number(*m[kIfSeq], here(kIfSeq), 0, kExactIntegerMax));
+  if (m[kNotBefore]) HOLDFAST_TRY(r.not_before, strict::time(*m[kNotBefore], here(kNotBefore)));
+  if (m[kExpiresAt]) HOLDFAST_TRY(r.expires_at, strict::time(*m[kExpiresAt], here(kExpiresAt)));
   if (m[kPriority]) {
     std::uint64_t priority = 0;
-    HOLDFAST_HTTP_TRY(priority, strict::number(*m[kPriority], here(kPriority), 0, 9));
+    HOLDFAST_TRY(priority, strict::number(*m[kPriority], here(kPriority), 0, 9));
     r.priority = static_cast<std::uint8_t>(priority);
   }
   if (m[kMetadata])
-    HOLDFAST_HTTP_TRY(
-        r.metadata, strict::document(*m[kMetadata], here(kMetadata), "metadata_bytes_max", limits.metadata_bytes_max));
+    HOLDFAST_TRY(r.metadata,
+                 strict::document(*m[kMetadata], here(kMetadata), "metadata_bytes_max", limits.metadata_bytes_max));
   if (m[kBudget])
-    HOLDFAST_HTTP_TRY(r.budget,
-                      strict::document(*m[kBudget], here(kBudget), "metadata_bytes_max", limits.metadata_bytes_max));
-  if (m[kCallback]) HOLDFAST_HTTP_TRY(r.callback, callback_of(*m[kCallback], here(kCallback), limits));
+    HOLDFAST_TRY(r.budget,
+                 strict::document(*m[kBudget], here(kBudget), "metadata_bytes_max", limits.metadata_bytes_max));
+  if (m[kCallback]) HOLDFAST_TRY(r.callback, session::parse_callback(*m[kCallback], here(kCallback), limits));
   if (parts.git_token) {
     const Place place(at, "git_token");
-    HOLDFAST_HTTP_TRY(text, strict::text(*parts.git_token, place));
+    HOLDFAST_TRY(text, strict::text(*parts.git_token, place));
     if (text.size() > kTokenBytesMax) return strict::too_large(place, "git_token bytes", kTokenBytesMax);
     r.git_token = std::string(text);
   }
@@ -297,9 +217,9 @@ Result<void> take_options(AdmitRequest& r, const Parts& parts, const Place& at, 
 
 Result<AdmitRequest> admit_at(Element body, const Limits& limits, const Place& at) {
   Parts parts;
-  HOLDFAST_HTTP_TRY(parts, parts_of(body, at));
+  HOLDFAST_TRY(parts, parts_of(body, at));
   AdmitRequest request;
-  if (parts.member[kId]) HOLDFAST_HTTP_TRY(request.id, strict::name(*parts.member[kId], Place(at, "id")));
+  if (parts.member[kId]) HOLDFAST_TRY(request.id, strict::name(*parts.member[kId], Place(at, "id")));
   if (!parts.member[kTurn]) return strict::missing(at, "turn");
   if (auto ok = take_options(request, parts, at, limits); !ok) return tl::unexpected(std::move(ok.error()));
   if (auto ok = take_turn_and_hash(request, parts, at, limits); !ok) return tl::unexpected(std::move(ok.error()));
@@ -318,7 +238,7 @@ Result<AdmitRequest> admit_request(Element body, const Limits& limits, const std
 Result<std::vector<AdmitRequest>> admit_batch(Element body, const Limits& limits) {
   const Place root("");
   json::Object members;
-  HOLDFAST_HTTP_TRY(members, strict::object(body, root));
+  HOLDFAST_TRY(members, strict::object(body, root));
   std::optional<Element> messages;
   for (const auto [key, value] : members) {
     if (key != "messages") return strict::unknown(Place(root, key));
@@ -327,14 +247,14 @@ Result<std::vector<AdmitRequest>> admit_batch(Element body, const Limits& limits
   if (!messages) return strict::missing(root, "messages");
   const Place at(root, "messages");
   json::Array list;
-  HOLDFAST_HTTP_TRY(list, strict::array(*messages, at));
+  HOLDFAST_TRY(list, strict::array(*messages, at));
   if (list.size() == 0) return strict::bad(at, "must hold at least one message");
   if (list.size() > limits.batch_messages_max)
     return strict::too_large(at, "batch_messages_max", limits.batch_messages_max);
   std::vector<AdmitRequest> requests;
   for (const auto item : list) {
     AdmitRequest request;
-    HOLDFAST_HTTP_TRY(request, admit_at(item, limits, Place(at, requests.size())));
+    HOLDFAST_TRY(request, admit_at(item, limits, Place(at, requests.size())));
     requests.push_back(std::move(request));
   }
   return requests;
@@ -343,7 +263,7 @@ Result<std::vector<AdmitRequest>> admit_batch(Element body, const Limits& limits
 Result<MessageEdit> message_edit(Element body, const Limits& limits) {
   const Place root("");
   json::Object members;
-  HOLDFAST_HTTP_TRY(members, strict::object(body, root));
+  HOLDFAST_TRY(members, strict::object(body, root));
   MessageEdit edit;
   for (const auto [key, value] : members) {
     const Place here(root, key);
@@ -352,20 +272,18 @@ Result<MessageEdit> message_edit(Element body, const Limits& limits) {
       if (auto ok = append_turn(*edit.turn, value, here, limits); !ok) return tl::unexpected(std::move(ok.error()));
     } else if (key == "agent") {
       if (value.is_null()) edit.agent.emplace();
-      else HOLDFAST_HTTP_TRY(edit.agent, agent_of(value, here));
+      else HOLDFAST_TRY(edit.agent, session::parse_agent(value, here));
     } else if (key == "not_before") {
-      HOLDFAST_HTTP_TRY(edit.not_before, cleared_time(value, here));
+      HOLDFAST_TRY(edit.not_before, cleared_time(value, here));
     } else if (key == "expires_at") {
-      HOLDFAST_HTTP_TRY(edit.expires_at, cleared_time(value, here));
+      HOLDFAST_TRY(edit.expires_at, cleared_time(value, here));
     } else if (key == "priority") {
       std::uint64_t priority = 0;
-      if (!value.is_null()) HOLDFAST_HTTP_TRY(priority, strict::number(value, here, 0, 9));
+      if (!value.is_null()) HOLDFAST_TRY(priority, strict::number(value, here, 0, 9));
       edit.priority = static_cast<std::uint8_t>(priority);
     } else if (key == "metadata") {
       if (value.is_null()) edit.metadata.emplace();
-      else
-        HOLDFAST_HTTP_TRY(edit.metadata,
-                          strict::document(value, here, "metadata_bytes_max", limits.metadata_bytes_max));
+      else HOLDFAST_TRY(edit.metadata, strict::document(value, here, "metadata_bytes_max", limits.metadata_bytes_max));
     } else {
       return strict::unknown(here);
     }
@@ -377,7 +295,7 @@ namespace {
 
 Result<QueueAction> queue_action(Element e, const Place& at) {
   std::string_view value;
-  HOLDFAST_HTTP_TRY(value, strict::text(e, at));
+  HOLDFAST_TRY(value, strict::text(e, at));
   if (value == "pause") return QueueAction::pause;
   if (value == "resume") return QueueAction::resume;
   if (value == "reorder") return QueueAction::reorder;
@@ -387,12 +305,12 @@ Result<QueueAction> queue_action(Element e, const Place& at) {
 
 Result<std::vector<std::string>> names(Element e, const Place& at, std::string_view limit, std::uint64_t max) {
   json::Array list;
-  HOLDFAST_HTTP_TRY(list, strict::array(e, at));
+  HOLDFAST_TRY(list, strict::array(e, at));
   if (list.size() > max) return strict::too_large(at, limit, max);
   std::vector<std::string> out;
   for (const auto item : list) {
     std::string name;
-    HOLDFAST_HTTP_TRY(name, strict::name(item, Place(at, out.size())));
+    HOLDFAST_TRY(name, strict::name(item, Place(at, out.size())));
     out.push_back(std::move(name));
   }
   return out;
@@ -403,14 +321,14 @@ Result<std::vector<std::string>> names(Element e, const Place& at, std::string_v
 Result<QueueCommand> queue_command(Element body, const Limits& limits) {
   const Place root("");
   json::Object members;
-  HOLDFAST_HTTP_TRY(members, strict::object(body, root));
+  HOLDFAST_TRY(members, strict::object(body, root));
   std::optional<QueueAction> action;
   std::optional<std::vector<std::string>> order;
   for (const auto [key, value] : members) {
     const Place here(root, key);
-    if (key == "action") HOLDFAST_HTTP_TRY(action, queue_action(value, here));
+    if (key == "action") HOLDFAST_TRY(action, queue_action(value, here));
     else if (key == "order")
-      HOLDFAST_HTTP_TRY(order, names(value, here, "reorder_messages_max", limits.reorder_messages_max));
+      HOLDFAST_TRY(order, names(value, here, "reorder_messages_max", limits.reorder_messages_max));
     else return strict::unknown(here);
   }
   if (!action) return strict::missing(root, "action");
@@ -423,12 +341,12 @@ Result<QueueCommand> queue_command(Element body, const Limits& limits) {
 Result<ForkRequest> fork_request(Element body) {
   const Place root("");
   json::Object members;
-  HOLDFAST_HTTP_TRY(members, strict::object(body, root));
+  HOLDFAST_TRY(members, strict::object(body, root));
   ForkRequest request;
   for (const auto [key, value] : members) {
     const Place here(root, key);
-    if (key == "name") HOLDFAST_HTTP_TRY(request.name, strict::name(value, here));
-    else if (key == "at_seq") HOLDFAST_HTTP_TRY(request.at_seq, strict::number(value, here, 0, kExactIntegerMax));
+    if (key == "name") HOLDFAST_TRY(request.name, strict::name(value, here));
+    else if (key == "at_seq") HOLDFAST_TRY(request.at_seq, strict::number(value, here, 0, kExactIntegerMax));
     else return strict::unknown(here);
   }
   return request;
@@ -437,26 +355,26 @@ Result<ForkRequest> fork_request(Element body) {
 Result<ClaimRequest> claim_request(Element body, const Limits& limits) {
   const Place root("");
   json::Object members;
-  HOLDFAST_HTTP_TRY(members, strict::object(body, root));
+  HOLDFAST_TRY(members, strict::object(body, root));
   ClaimRequest claim;
   std::uint64_t n = 0;
   for (const auto [key, value] : members) {
     const Place here(root, key);
     if (key == "runtime") {
-      HOLDFAST_HTTP_TRY(claim.runtime, strict::name(value, here));
+      HOLDFAST_TRY(claim.runtime, strict::name(value, here));
     } else if (key == "max") {
-      HOLDFAST_HTTP_TRY(n, strict::number(value, here, 1, limits.claim_deliveries_max));
+      HOLDFAST_TRY(n, strict::number(value, here, 1, limits.claim_deliveries_max));
       claim.max = n;
     } else if (key == "wait_ms") {
-      HOLDFAST_HTTP_TRY(n, strict::number(value, here, 0, limits.claim_wait_ms_max));
+      HOLDFAST_TRY(n, strict::number(value, here, 0, limits.claim_wait_ms_max));
       claim.wait_ms = static_cast<std::int64_t>(n);
     } else if (key == "lease_ms") {
-      HOLDFAST_HTTP_TRY(n, strict::number(value, here, limits.lease_ms_min, limits.lease_ms_max));
+      HOLDFAST_TRY(n, strict::number(value, here, limits.lease_ms_min, limits.lease_ms_max));
       claim.lease_ms = static_cast<std::int64_t>(n);
     } else if (key == "sessions") {
-      HOLDFAST_HTTP_TRY(claim.sessions, names(value, here, "list_items_max", limits.list_items_max));
+      HOLDFAST_TRY(claim.sessions, names(value, here, "list_items_max", limits.list_items_max));
     } else if (key == "labels") {
-      HOLDFAST_HTTP_TRY(claim.labels, strict::labels(value, here, limits.labels_max));
+      HOLDFAST_TRY(claim.labels, strict::labels(value, here, limits.labels_max));
     } else {
       return strict::unknown(here);
     }

@@ -1,6 +1,6 @@
 // What a runtime reports about its delivery: events, completion, failure.
 #include "http/bodies.hpp"
-#include "http/strict.hpp"
+#include "src/core/strict.hpp"
 
 namespace holdfast::http {
 namespace {
@@ -15,7 +15,7 @@ constexpr std::uint64_t kDelayMsMax = std::uint64_t{30} * 24 * 3'600 * 1'000;
 // A type is one word: it stands on a line of its own in SSE and between commas in ?types=.
 Result<std::string> event_type(Element e, const Place& at) {
   std::string_view type;
-  HOLDFAST_HTTP_TRY(type, strict::filled_text(e, at, kTypeBytesMax));
+  HOLDFAST_TRY(type, strict::filled_text(e, at, kTypeBytesMax));
   for (const char c : type)
     if (c <= ' ' || c > '~' || c == ',') return strict::bad(at, "must be printable ASCII without blanks and commas");
   if (type.starts_with("message.") || type.starts_with("session."))
@@ -25,12 +25,12 @@ Result<std::string> event_type(Element e, const Place& at) {
 
 Result<RuntimeEvent> runtime_event(Element e, const Place& at, const Limits& limits) {
   json::Object members;
-  HOLDFAST_HTTP_TRY(members, strict::object(e, at));
+  HOLDFAST_TRY(members, strict::object(e, at));
   RuntimeEvent event{{}, "null"};
   for (const auto [key, value] : members) {
     const Place here(at, key);
     if (key == "type") {
-      HOLDFAST_HTTP_TRY(event.type, event_type(value, here));
+      HOLDFAST_TRY(event.type, event_type(value, here));
     } else if (key == "data") {
       event.data = json::canonical(value);
       if (event.data.size() > limits.content_bytes_max)
@@ -45,13 +45,13 @@ Result<RuntimeEvent> runtime_event(Element e, const Place& at, const Limits& lim
 
 Result<WorkspaceState> workspace_of(Element e, const Place& at) {
   json::Object members;
-  HOLDFAST_HTTP_TRY(members, strict::object(e, at));
+  HOLDFAST_TRY(members, strict::object(e, at));
   std::optional<WorkspaceState> state;
   for (const auto [key, value] : members) {
     const Place here(at, key);
     if (key != "state") return strict::unknown(here);
     std::string_view name;
-    HOLDFAST_HTTP_TRY(name, strict::text(value, here));
+    HOLDFAST_TRY(name, strict::text(value, here));
     state = workspace_state(name);
     if (!state) return strict::bad(here, "must be cold or warm");
   }
@@ -64,14 +64,14 @@ Result<WorkspaceState> workspace_of(Element e, const Place& at) {
 Result<std::vector<RuntimeEvent>> runtime_events(Element body, const Limits& limits) {
   const Place root("");
   json::Array list;
-  HOLDFAST_HTTP_TRY(list, strict::array(body, root));
+  HOLDFAST_TRY(list, strict::array(body, root));
   if (list.size() == 0) return strict::bad(root, "must hold at least one event");
   if (list.size() > limits.batch_events_max)
     return strict::too_large(root, "batch_events_max", limits.batch_events_max);
   std::vector<RuntimeEvent> events;
   for (const auto item : list) {
     RuntimeEvent event;
-    HOLDFAST_HTTP_TRY(event, runtime_event(item, Place(root, events.size()), limits));
+    HOLDFAST_TRY(event, runtime_event(item, Place(root, events.size()), limits));
     events.push_back(std::move(event));
   }
   return events;
@@ -80,7 +80,7 @@ Result<std::vector<RuntimeEvent>> runtime_events(Element body, const Limits& lim
 Result<Completion> completion(Element body, const Limits& limits) {
   const Place root("");
   json::Object members;
-  HOLDFAST_HTTP_TRY(members, strict::object(body, root));
+  HOLDFAST_TRY(members, strict::object(body, root));
   Completion completed;
   for (const auto [key, value] : members) {
     const Place here(root, key);
@@ -89,7 +89,7 @@ Result<Completion> completion(Element body, const Limits& limits) {
       if (completed.result.size() > limits.content_bytes_max)
         return strict::too_large(here, "content_bytes_max", limits.content_bytes_max);
     } else if (key == "workspace") {
-      HOLDFAST_HTTP_TRY(completed.workspace, workspace_of(value, here));
+      HOLDFAST_TRY(completed.workspace, workspace_of(value, here));
     } else {
       return strict::unknown(here);
     }
@@ -100,24 +100,24 @@ Result<Completion> completion(Element body, const Limits& limits) {
 Result<FailReport> fail_report(Element body) {
   const Place root("");
   json::Object members;
-  HOLDFAST_HTTP_TRY(members, strict::object(body, root));
+  HOLDFAST_TRY(members, strict::object(body, root));
   FailReport report;
   std::optional<bool> retryable;
   for (const auto [key, value] : members) {
     const Place here(root, key);
     std::string_view text;
     if (key == "code") {
-      HOLDFAST_HTTP_TRY(text, strict::filled_text(value, here, kTypeBytesMax));
+      HOLDFAST_TRY(text, strict::filled_text(value, here, kTypeBytesMax));
       report.code = text;
     } else if (key == "detail") {
-      HOLDFAST_HTTP_TRY(text, strict::text(value, here));
+      HOLDFAST_TRY(text, strict::text(value, here));
       if (text.size() > kDetailBytesMax) return strict::too_large(here, "detail bytes", kDetailBytesMax);
       report.detail = text;
     } else if (key == "retryable") {
-      HOLDFAST_HTTP_TRY(retryable, strict::boolean(value, here));
+      HOLDFAST_TRY(retryable, strict::boolean(value, here));
     } else if (key == "retry_after_ms") {
       std::uint64_t ms = 0;
-      HOLDFAST_HTTP_TRY(ms, strict::number(value, here, 0, kDelayMsMax));
+      HOLDFAST_TRY(ms, strict::number(value, here, 0, kDelayMsMax));
       report.retry_after_ms = static_cast<std::int64_t>(ms);
     } else {
       return strict::unknown(here);

@@ -2,7 +2,7 @@
 #include "http/bodies.hpp"
 #include "http/respond.hpp"
 #include "http/routes.hpp"
-#include "http/strict.hpp"
+#include "src/core/strict.hpp"
 
 namespace holdfast::http {
 namespace {
@@ -50,7 +50,7 @@ void send_last_event(Exchange& x, std::uint64_t& id) {
 Result<LeaseRef> lease_of(const Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return tl::unexpected(std::move(ok.error()));
   LeaseRef ref;
-  HOLDFAST_HTTP_TRY(ref.delivery, x.name(0));
+  HOLDFAST_TRY(ref.delivery, x.name(0));
   const auto lease = x.request().single("holdfast-lease");
   if (!lease) return tl::unexpected(lease.error());
   if (!*lease || (*lease)->empty())
@@ -62,10 +62,10 @@ Result<LeaseRef> lease_of(const Exchange& x) {
 // For the calls that have nothing to say: no body, or {}.
 Result<void> no_body(const Exchange& x) {
   json::Element body;
-  HOLDFAST_HTTP_TRY(body, x.json_or_empty());
+  HOLDFAST_TRY(body, x.json_or_empty());
   json::Object members;
   const strict::Place root("");
-  HOLDFAST_HTTP_TRY(members, strict::object(body, root));
+  HOLDFAST_TRY(members, strict::object(body, root));
   for (const auto [key, value] : members) return strict::unknown(strict::Place(root, key));
   return {};
 }
@@ -76,15 +76,15 @@ Result<void> claim_deliveries(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
   json::Element body;
   ClaimRequest request;
-  HOLDFAST_HTTP_TRY(body, x.json_or_empty());
-  HOLDFAST_HTTP_TRY(request, claim_request(body, x.limits()));
+  HOLDFAST_TRY(body, x.json_or_empty());
+  HOLDFAST_TRY(request, claim_request(body, x.limits()));
   x.engine().claim_async(std::move(request), x.then_waiting<std::vector<Delivery>>(&send_deliveries, &release_all));
   return {};
 }
 
 Result<void> accept_delivery(Exchange& x) {
   LeaseRef lease;
-  HOLDFAST_HTTP_TRY(lease, lease_of(x));
+  HOLDFAST_TRY(lease, lease_of(x));
   if (auto ok = no_body(x); !ok) return ok;
   x.engine().accept_async(std::move(lease), x.then<Nothing>(&send_nothing));
   return {};
@@ -92,7 +92,7 @@ Result<void> accept_delivery(Exchange& x) {
 
 Result<void> heartbeat_delivery(Exchange& x) {
   LeaseRef lease;
-  HOLDFAST_HTTP_TRY(lease, lease_of(x));
+  HOLDFAST_TRY(lease, lease_of(x));
   if (auto ok = no_body(x); !ok) return ok;
   x.engine().heartbeat_async(std::move(lease), x.then<Heartbeat>(&send_heartbeat));
   return {};
@@ -102,9 +102,9 @@ Result<void> append_delivery_events(Exchange& x) {
   LeaseRef lease;
   json::Element body;
   std::vector<RuntimeEvent> events;
-  HOLDFAST_HTTP_TRY(lease, lease_of(x));
-  HOLDFAST_HTTP_TRY(body, x.json());
-  HOLDFAST_HTTP_TRY(events, runtime_events(body, x.limits()));
+  HOLDFAST_TRY(lease, lease_of(x));
+  HOLDFAST_TRY(body, x.json());
+  HOLDFAST_TRY(events, runtime_events(body, x.limits()));
   x.engine().append_events_async(std::move(lease), std::move(events), x.then<std::uint64_t>(&send_last_event));
   return {};
 }
@@ -113,9 +113,9 @@ Result<void> complete_delivery(Exchange& x) {
   LeaseRef lease;
   json::Element body;
   Completion completed;
-  HOLDFAST_HTTP_TRY(lease, lease_of(x));
-  HOLDFAST_HTTP_TRY(body, x.json_or_empty());
-  HOLDFAST_HTTP_TRY(completed, completion(body, x.limits()));
+  HOLDFAST_TRY(lease, lease_of(x));
+  HOLDFAST_TRY(body, x.json_or_empty());
+  HOLDFAST_TRY(completed, completion(body, x.limits()));
   x.engine().complete_async(std::move(lease), std::move(completed), x.then<Nothing>(&send_nothing));
   return {};
 }
@@ -124,16 +124,16 @@ Result<void> fail_delivery(Exchange& x) {
   LeaseRef lease;
   json::Element body;
   FailReport report;
-  HOLDFAST_HTTP_TRY(lease, lease_of(x));
-  HOLDFAST_HTTP_TRY(body, x.json());
-  HOLDFAST_HTTP_TRY(report, fail_report(body));
+  HOLDFAST_TRY(lease, lease_of(x));
+  HOLDFAST_TRY(body, x.json());
+  HOLDFAST_TRY(report, fail_report(body));
   x.engine().fail_async(std::move(lease), std::move(report), x.then<Nothing>(&send_nothing));
   return {};
 }
 
 Result<void> release_delivery(Exchange& x) {
   LeaseRef lease;
-  HOLDFAST_HTTP_TRY(lease, lease_of(x));
+  HOLDFAST_TRY(lease, lease_of(x));
   if (auto ok = no_body(x); !ok) return ok;
   x.engine().release_async(std::move(lease), x.then<Nothing>(&send_nothing));
   return {};

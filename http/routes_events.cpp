@@ -7,10 +7,10 @@
 #include "http/fields.hpp"
 #include "http/respond.hpp"
 #include "http/routes.hpp"
-#include "http/strict.hpp"
 #include "http/tickets.hpp"
 #include "http/websocket.hpp"
 #include "src/core/clock.hpp"
+#include "src/core/strict.hpp"
 
 namespace holdfast::http {
 namespace {
@@ -55,11 +55,11 @@ Result<std::vector<std::string>> types_of(const Query& query) {
 
 Result<EventQuery> query_of(const Exchange& x) {
   Query parameters;
-  HOLDFAST_HTTP_TRY(parameters, Query::parse(x.request().query(), {"after", "cursor", "limit", "types", "ticket"}));
+  HOLDFAST_TRY(parameters, Query::parse(x.request().query(), {"after", "cursor", "limit", "types", "ticket"}));
   EventQuery query;
-  HOLDFAST_HTTP_TRY(query.after, cursor_of(x.request(), parameters));
-  HOLDFAST_HTTP_TRY(query.limit, parameters.number("limit", query.limit, 1, x.limits().list_items_max));
-  HOLDFAST_HTTP_TRY(query.types, types_of(parameters));
+  HOLDFAST_TRY(query.after, cursor_of(x.request(), parameters));
+  HOLDFAST_TRY(query.limit, parameters.number("limit", query.limit, 1, x.limits().list_items_max));
+  HOLDFAST_TRY(query.types, types_of(parameters));
   query.bytes_max = event_page_bytes(x.limits());
   return query;
 }
@@ -89,7 +89,7 @@ bool wants_stream(const Request& request) {
 
 Result<void> redeem_ticket(Exchange& x, const std::string& session) {
   Query query;
-  HOLDFAST_HTTP_TRY(query, Query::parse(x.request().query(), {"after", "cursor", "limit", "types", "ticket"}));
+  HOLDFAST_TRY(query, Query::parse(x.request().query(), {"after", "cursor", "limit", "types", "ticket"}));
   const auto ticket = query.find("ticket");
   if (!ticket || x.services().tickets.redeem(*ticket, session, SystemClock().now())) return {};
   return fail(ErrorCode::unauthorized, {});
@@ -105,8 +105,8 @@ bool carries_ticket(const Request& request) {
 Result<void> read_events(Exchange& x) {
   std::string session;
   EventQuery query;
-  HOLDFAST_HTTP_TRY(session, x.name(0));
-  HOLDFAST_HTTP_TRY(query, query_of(x));
+  HOLDFAST_TRY(session, x.name(0));
+  HOLDFAST_TRY(query, query_of(x));
   if (wants_websocket(x.request()))
     if (auto ok = check_websocket(x.request()); !ok) return ok;
   if (carries_ticket(x.request()))

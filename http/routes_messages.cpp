@@ -3,7 +3,7 @@
 #include "http/fields.hpp"
 #include "http/respond.hpp"
 #include "http/routes.hpp"
-#include "http/strict.hpp"
+#include "src/core/strict.hpp"
 
 namespace holdfast::http {
 namespace {
@@ -58,11 +58,11 @@ Result<void> admit_message(Exchange& x) {
   json::Element body;
   AdmitRequest request;
   Precondition precondition;
-  HOLDFAST_HTTP_TRY(session, x.name(0));
-  HOLDFAST_HTTP_TRY(body, x.json());
-  HOLDFAST_HTTP_TRY(request, admit_request(body, x.limits()));
-  HOLDFAST_HTTP_TRY(precondition, precondition_of(x.request()));
-  if (request.id.empty()) HOLDFAST_HTTP_TRY(request.id, idempotency_key_of(x.request()));
+  HOLDFAST_TRY(session, x.name(0));
+  HOLDFAST_TRY(body, x.json());
+  HOLDFAST_TRY(request, admit_request(body, x.limits()));
+  HOLDFAST_TRY(precondition, precondition_of(x.request()));
+  if (request.id.empty()) HOLDFAST_TRY(request.id, idempotency_key_of(x.request()));
   request.traceparent = traceparent_of(x.request());
   x.engine().admit_async(std::move(session), std::move(request), std::move(precondition),
                          x.then<Admitted>(&send_admitted));
@@ -75,10 +75,10 @@ Result<void> admit_messages(Exchange& x) {
   json::Element body;
   std::vector<AdmitRequest> requests;
   Precondition precondition;
-  HOLDFAST_HTTP_TRY(session, x.name(0));
-  HOLDFAST_HTTP_TRY(body, x.json());
-  HOLDFAST_HTTP_TRY(requests, admit_batch(body, x.limits()));
-  HOLDFAST_HTTP_TRY(precondition, precondition_of(x.request()));
+  HOLDFAST_TRY(session, x.name(0));
+  HOLDFAST_TRY(body, x.json());
+  HOLDFAST_TRY(requests, admit_batch(body, x.limits()));
+  HOLDFAST_TRY(precondition, precondition_of(x.request()));
   const auto traceparent = traceparent_of(x.request());
   for (auto& request : requests) request.traceparent = traceparent;
   x.engine().admit_batch_async(std::move(session), std::move(requests), std::move(precondition),
@@ -90,10 +90,10 @@ Result<void> list_messages(Exchange& x) {
   std::string session;
   Query parameters;
   MessageQuery query;
-  HOLDFAST_HTTP_TRY(session, x.name(0));
-  HOLDFAST_HTTP_TRY(parameters, Query::parse(x.request().query(), {"state", "after_seq", "limit", "cursor"}));
-  HOLDFAST_HTTP_TRY(query.limit, parameters.number("limit", query.limit, 1, x.limits().list_items_max));
-  HOLDFAST_HTTP_TRY(query.after_seq, parameters.number("after_seq", 0, 0, std::uint64_t{1} << 53));
+  HOLDFAST_TRY(session, x.name(0));
+  HOLDFAST_TRY(parameters, Query::parse(x.request().query(), {"state", "after_seq", "limit", "cursor"}));
+  HOLDFAST_TRY(query.limit, parameters.number("limit", query.limit, 1, x.limits().list_items_max));
+  HOLDFAST_TRY(query.after_seq, parameters.number("after_seq", 0, 0, std::uint64_t{1} << 53));
   if (const auto state = parameters.find("state")) {
     query.state = message_state(*state);
     if (!query.state) return fail(ErrorCode::invalid_request, "there is no message state of this name");
@@ -107,8 +107,8 @@ Result<void> get_message(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
   std::string session;
   std::string message;
-  HOLDFAST_HTTP_TRY(session, x.name(0));
-  HOLDFAST_HTTP_TRY(message, x.name(1));
+  HOLDFAST_TRY(session, x.name(0));
+  HOLDFAST_TRY(message, x.name(1));
   if (const auto wait = wait_ms(x); wait > 0)
     x.engine().wait_message_async(std::move(session), std::move(message), wait, x.then_waiting<Message>(&send_waited));
   else x.engine().message_async(std::move(session), std::move(message), x.then<Message>(&send_message));
@@ -122,11 +122,11 @@ Result<void> edit_message(Exchange& x) {
   json::Element body;
   MessageEdit edit;
   Precondition precondition;
-  HOLDFAST_HTTP_TRY(session, x.name(0));
-  HOLDFAST_HTTP_TRY(message, x.name(1));
-  HOLDFAST_HTTP_TRY(body, x.json());
-  HOLDFAST_HTTP_TRY(edit, message_edit(body, x.limits()));
-  HOLDFAST_HTTP_TRY(precondition, precondition_of(x.request()));
+  HOLDFAST_TRY(session, x.name(0));
+  HOLDFAST_TRY(message, x.name(1));
+  HOLDFAST_TRY(body, x.json());
+  HOLDFAST_TRY(edit, message_edit(body, x.limits()));
+  HOLDFAST_TRY(precondition, precondition_of(x.request()));
   x.engine().edit_async(std::move(session), std::move(message), std::move(edit), std::move(precondition),
                         x.then<Message>(&send_message));
   return {};
@@ -136,8 +136,8 @@ Result<void> cancel_message(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
   std::string session;
   std::string message;
-  HOLDFAST_HTTP_TRY(session, x.name(0));
-  HOLDFAST_HTTP_TRY(message, x.name(1));
+  HOLDFAST_TRY(session, x.name(0));
+  HOLDFAST_TRY(message, x.name(1));
   x.engine().cancel_async(std::move(session), std::move(message), x.then<Message>(&send_message));
   return {};
 }
@@ -146,8 +146,8 @@ Result<void> get_receipt(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
   std::string session;
   std::string message;
-  HOLDFAST_HTTP_TRY(session, x.name(0));
-  HOLDFAST_HTTP_TRY(message, x.name(1));
+  HOLDFAST_TRY(session, x.name(0));
+  HOLDFAST_TRY(message, x.name(1));
   x.engine().receipt_async(std::move(session), std::move(message), x.then<Receipt>(&send_receipt));
   return {};
 }

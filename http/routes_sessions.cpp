@@ -4,10 +4,10 @@
 #include "http/fields.hpp"
 #include "http/respond.hpp"
 #include "http/routes.hpp"
-#include "http/strict.hpp"
 #include "http/tickets.hpp"
 #include "src/core/clock.hpp"
 #include "src/core/ids.hpp"
+#include "src/core/strict.hpp"
 
 namespace holdfast::http {
 namespace {
@@ -82,7 +82,7 @@ Result<SessionSpec> spec_of(const Exchange& x, std::string_view empty_body) {
 Result<void> create_session(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
   SessionSpec spec;
-  HOLDFAST_HTTP_TRY(spec, spec_of(x, "{}"));
+  HOLDFAST_TRY(spec, spec_of(x, "{}"));
   x.engine().create_async(std::move(spec), x.then<Session>(&send_created));
   return {};
 }
@@ -92,9 +92,9 @@ Result<void> put_session(Exchange& x) {
   std::string name;
   SessionSpec spec;
   Precondition precondition;
-  HOLDFAST_HTTP_TRY(name, x.name(0));
-  HOLDFAST_HTTP_TRY(spec, spec_of(x, {}));
-  HOLDFAST_HTTP_TRY(precondition, precondition_of(x.request()));
+  HOLDFAST_TRY(name, x.name(0));
+  HOLDFAST_TRY(spec, spec_of(x, {}));
+  HOLDFAST_TRY(precondition, precondition_of(x.request()));
   x.engine().put_async(std::move(name), std::move(spec), std::move(precondition), x.then<PutResult>(&send_put));
   return {};
 }
@@ -102,10 +102,10 @@ Result<void> put_session(Exchange& x) {
 Result<void> get_session(Exchange& x) {
   std::string name;
   Query query;
-  HOLDFAST_HTTP_TRY(name, x.name(0));
-  HOLDFAST_HTTP_TRY(query, Query::parse(x.request().query(), {"min_seq"}));
+  HOLDFAST_TRY(name, x.name(0));
+  HOLDFAST_TRY(query, Query::parse(x.request().query(), {"min_seq"}));
   std::uint64_t min_seq = 0;
-  HOLDFAST_HTTP_TRY(min_seq, query.number("min_seq", 0, 0, std::uint64_t{1} << 53));
+  HOLDFAST_TRY(min_seq, query.number("min_seq", 0, 0, std::uint64_t{1} << 53));
   if (const auto wait = wait_ms(x); wait > 0 && min_seq > 0)
     x.engine().wait_session_async(std::move(name), min_seq, wait, x.then_waiting<Session>(&send_waited));
   else x.engine().get_async(std::move(name), x.then<Session>(&send_read));
@@ -117,9 +117,9 @@ Result<void> patch_session(Exchange& x) {
   std::string name;
   Precondition precondition;
   json::Element patch;
-  HOLDFAST_HTTP_TRY(name, x.name(0));
-  HOLDFAST_HTTP_TRY(patch, x.json());
-  HOLDFAST_HTTP_TRY(precondition, precondition_of(x.request()));
+  HOLDFAST_TRY(name, x.name(0));
+  HOLDFAST_TRY(patch, x.json());
+  HOLDFAST_TRY(precondition, precondition_of(x.request()));
   if (!patch.is_object()) return fail(ErrorCode::invalid_body, "a merge patch of a session is an object");
   x.engine().patch_async(std::move(name), json::canonical(patch), std::move(precondition),
                          x.then<Session>(&send_changed));
@@ -129,16 +129,16 @@ Result<void> patch_session(Exchange& x) {
 Result<void> delete_session(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
   std::string name;
-  HOLDFAST_HTTP_TRY(name, x.name(0));
+  HOLDFAST_TRY(name, x.name(0));
   x.engine().remove_async(std::move(name), x.then<Nothing>(&send_nothing));
   return {};
 }
 
 Result<void> list_sessions(Exchange& x) {
   Query parameters;
-  HOLDFAST_HTTP_TRY(parameters, Query::parse(x.request().query(), {"status", "prefix", "limit", "cursor"}));
+  HOLDFAST_TRY(parameters, Query::parse(x.request().query(), {"status", "prefix", "limit", "cursor"}));
   SessionQuery query;
-  HOLDFAST_HTTP_TRY(query.limit, parameters.number("limit", query.limit, 1, x.limits().list_items_max));
+  HOLDFAST_TRY(query.limit, parameters.number("limit", query.limit, 1, x.limits().list_items_max));
   if (const auto status = parameters.find("status")) {
     query.status = session_status(*status);
     if (!query.status) return fail(ErrorCode::invalid_request, "status is one of idle, queued, running, paused");
@@ -154,9 +154,9 @@ Result<void> fork_session(Exchange& x) {
   std::string name;
   json::Element body;
   ForkRequest request;
-  HOLDFAST_HTTP_TRY(name, x.name(0));
-  HOLDFAST_HTTP_TRY(body, x.json_or_empty());
-  HOLDFAST_HTTP_TRY(request, fork_request(body));
+  HOLDFAST_TRY(name, x.name(0));
+  HOLDFAST_TRY(body, x.json_or_empty());
+  HOLDFAST_TRY(request, fork_request(body));
   x.engine().fork_async(std::move(name), std::move(request), x.then<Session>(&send_created));
   return {};
 }
@@ -164,14 +164,14 @@ Result<void> fork_session(Exchange& x) {
 Result<void> export_session(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
   std::string name;
-  HOLDFAST_HTTP_TRY(name, x.name(0));
+  HOLDFAST_TRY(name, x.name(0));
   x.engine().export_async(std::move(name), x.then<std::string>(&send_export));
   return {};
 }
 
 Result<void> import_session(Exchange& x) {
   Query query;
-  HOLDFAST_HTTP_TRY(query, Query::parse(x.request().query(), {"name"}));
+  HOLDFAST_TRY(query, Query::parse(x.request().query(), {"name"}));
   auto name = query.text("name");
   if (query.find("name") && !valid_name(name))
     return fail(ErrorCode::invalid_name, "the parameter name is no valid name");
@@ -185,10 +185,10 @@ Result<void> command_queue(Exchange& x) {
   Precondition precondition;
   json::Element body;
   QueueCommand command;
-  HOLDFAST_HTTP_TRY(name, x.name(0));
-  HOLDFAST_HTTP_TRY(body, x.json());
-  HOLDFAST_HTTP_TRY(command, queue_command(body, x.limits()));
-  HOLDFAST_HTTP_TRY(precondition, precondition_of(x.request()));
+  HOLDFAST_TRY(name, x.name(0));
+  HOLDFAST_TRY(body, x.json());
+  HOLDFAST_TRY(command, queue_command(body, x.limits()));
+  HOLDFAST_TRY(precondition, precondition_of(x.request()));
   x.engine().queue_async(std::move(name), std::move(command), std::move(precondition), x.then<Session>(&send_changed));
   return {};
 }
@@ -196,7 +196,7 @@ Result<void> command_queue(Exchange& x) {
 Result<void> mint_ticket(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
   std::string name;
-  HOLDFAST_HTTP_TRY(name, x.name(0));
+  HOLDFAST_TRY(name, x.name(0));
   x.engine().get_async(std::move(name), x.then<Session>(&send_ticket));
   return {};
 }

@@ -1,186 +1,184 @@
 #include "actors/session/spec.hpp"
 
-#include <functional>
-
 #include "src/core/ids.hpp"
-#include "src/core/json.hpp"
 
 namespace holdfast::session {
 namespace {
 
 using json::Element;
+using strict::Place;
 
-tl::unexpected<Error> bad(std::string detail, std::string pointer) {
-  return fail(ErrorCode::invalid_body, std::move(detail), std::move(pointer));
+constexpr std::size_t kUrlBytesMax = 4'096;
+constexpr std::size_t kHeaderValueBytesMax = 4'096;
+constexpr std::size_t kTokenBytesMax = 16 << 10;
+constexpr std::uint64_t kTtlMsMax = std::uint64_t{1} << 50;
+
+bool header_name(std::string_view text) noexcept {
+  constexpr std::string_view kToken = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  return !text.empty() && text.find_first_not_of(kToken) == std::string_view::npos;
 }
 
-std::string child(std::string_view pointer, std::string_view name) {
-  std::string out(pointer);
-  out += '/';
-  for (const char c : name) {
-    if (c == '~') out += "~0";
-    else if (c == '/') out += "~1";
-    else out += c;
+bool header_value(std::string_view text) noexcept {
+  for (const char c : text)
+    if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) return false;
+  return true;
+}
+
+Result<std::string> web_url(Element e, const Place& at) {
+  std::string_view url;
+  HOLDFAST_TRY(url, strict::filled_text(e, at, kUrlBytesMax));
+  if (!url.starts_with("http://") && !url.starts_with("https://"))
+    return strict::bad(at, "must be an http or https URL");
+  return std::string(url);
+}
+
+Result<Labels> callback_headers(Element e, const Place& at, const Limits& limits) {
+  Labels headers;
+  HOLDFAST_TRY(headers, strict::labels(e, at, limits.labels_max));
+  for (const auto& [name, value] : headers)
+    if (!header_name(name) || !header_value(value) || value.size() > kHeaderValueBytesMax)
+      return strict::bad(Place(at, name), "is not a valid HTTP header");
+  return headers;
+}
+
+Result<std::vector<std::string>> callback_events(Element e, const Place& at, const Limits& limits) {
+  json::Array list;
+  HOLDFAST_TRY(list, strict::array(e, at));
+  if (list.size() > limits.batch_events_max) return strict::too_large(at, "batch_events_max", limits.batch_events_max);
+  std::vector<std::string> events;
+  for (const auto item : list) {
+    const Place here(at, events.size());
+    std::string_view type;
+    HOLDFAST_TRY(type, strict::text(item, here));
+    constexpr std::string_view kPrefix = "message.";
+    if (!type.starts_with(kPrefix) || !message_state(type.substr(kPrefix.size())))
+      return strict::bad(here, "must be message.<state>");
+    events.emplace_back(type);
   }
-  return out;
+  return events;
 }
 
-Result<std::string> text(Element e, const std::string& at) {
-  std::string_view v;
-  if (e.get(v) != simdjson::SUCCESS) return bad("must be a string", at);
-  return std::string(v);
+Result<Repository> repository_of(Element e, const Place& at) {
+  json::Object members;
+  HOLDFAST_TRY(members, strict::object(e, at));
+  Repository repository;
+  bool has_kind = false;
+  for (const auto [key, value] : members) {
+    const Place here(at, key);
+    std::string_view text;
+    if (key != "kind" && key != "url" && key != "git_token") return strict::unknown(here);
+    HOLDFAST_TRY(text, strict::text(value, here));
+    if (key == "kind") {
+      const auto kind = repository_kind(text);
+      if (!kind) return strict::bad(here, "must be one of none, git, github, gitlab, bitbucket");
+      repository.kind = *kind;
+      has_kind = true;
+    } else if (key == "url") {
+      if (text.size() > kUrlBytesMax) return strict::too_large(here, "bytes of a URL", kUrlBytesMax);
+      repository.url = text;
+    } else {
+      if (text.size() > kTokenBytesMax) return strict::too_large(here, "bytes of a token", kTokenBytesMax);
+      repository.git_token = std::string(text);
+    }
+  }
+  if (!has_kind) return strict::missing(at, "kind");
+  return repository;
 }
 
-Result<std::uint64_t> number(Element e, std::uint64_t min, std::uint64_t max, const std::string& at) {
-  std::uint64_t v = 0;
-  if (e.get(v) != simdjson::SUCCESS || v < min || v > max)
-    return bad("must be a whole number from " + std::to_string(min) + " to " + std::to_string(max), at);
-  return v;
-}
-
-// Calls `member` for each member; it returns false for a name it does not know.
-using Member = std::function<Result<bool>(std::string_view name, Element value, const std::string& at)>;
-Result<void> each(Element e, const std::string& pointer, const Member& member) {
-  json::Object object;
-  if (e.get(object) != simdjson::SUCCESS) return bad("must be an object", pointer);
-  for (const auto [name, value] : object) {
-    const auto at = child(pointer, name);
-    auto known = member(name, value, at);
-    if (!known) return tl::unexpected(std::move(known.error()));
-    if (!*known) return bad("is not a field of this document", at);
+Result<void> read_queue(SessionSpec& spec, Element e, const Place& at, const Limits& limits) {
+  json::Object members;
+  HOLDFAST_TRY(members, strict::object(e, at));
+  for (const auto [key, value] : members) {
+    const Place here(at, key);
+    if (key == "capacity")
+      HOLDFAST_TRY(spec.queue_capacity, strict::number(value, here, 1, limits.queue_capacity_max - 1));
+    else if (key == "on_busy") HOLDFAST_TRY(spec.on_busy, parse_on_busy(value, here));
+    else return strict::unknown(here);
   }
   return {};
 }
 
-template <class T, class U>
-Result<bool> put(T& target, Result<U> value) {
-  if (!value) return tl::unexpected(std::move(value.error()));
-  target = std::move(*value);
-  return true;
-}
-
-Result<bool> done(Result<void> result) {
-  if (!result) return tl::unexpected(std::move(result.error()));
-  return true;
-}
-
-template <class T>
-Result<bool> choice(T& target, std::optional<T> (*parse)(std::string_view) noexcept, Element e, const std::string& at,
-                    std::string_view choices) {
-  std::string_view v;
-  if (e.get(v) != simdjson::SUCCESS) return bad("must be a string", at);
-  const auto parsed = parse(v);
-  if (!parsed) return bad("must be one of " + std::string(choices), at);
-  target = *parsed;
-  return true;
-}
-
-Result<void> parse_labels(Labels& labels, Element e, const std::string& at, std::uint64_t max) {
-  auto ok = each(e, at, [&](std::string_view name, Element value, const std::string& here) -> Result<bool> {
-    return put(labels[std::string(name)], text(value, here));
-  });
-  if (ok && labels.size() > max)
-    return fail(ErrorCode::too_large, "has more than " + std::to_string(max) + " members", at);
-  return ok;
-}
-
-Result<void> parse_agent(Agent& agent, Element e, const std::string& at) {
-  return each(e, at, [&](std::string_view name, Element value, const std::string& here) -> Result<bool> {
-    if (name == "mode") return put(agent.mode, text(value, here));
-    if (name == "model") return put(agent.model, text(value, here));
-    return false;
-  });
-}
-
-Result<void> parse_repository(Repository& repository, Element e, const std::string& at) {
-  bool kind = false;
-  auto ok = each(e, at, [&](std::string_view name, Element value, const std::string& here) -> Result<bool> {
-    if (name == "kind") {
-      kind = true;
-      return choice(repository.kind, &repository_kind, value, here, "none, git, github, gitlab, bitbucket");
-    }
-    if (name == "url") return put(repository.url, text(value, here));
-    if (name == "git_token") return put(repository.git_token, text(value, here));
-    return false;
-  });
-  if (ok && !kind) return bad("a repository needs its kind", at + "/kind");
-  return ok;
-}
-
-Result<void> parse_queue(SessionSpec& spec, Element e, const std::string& at, const Limits& limits) {
-  return each(e, at, [&](std::string_view name, Element value, const std::string& here) -> Result<bool> {
-    if (name == "capacity") return put(spec.queue_capacity, number(value, 1, limits.queue_capacity_max - 1, here));
-    if (name == "on_busy") {
-      OnBusy policy{};
-      auto ok = choice(policy, &on_busy, value, here, "enqueue, reject, interrupt, replace, merge, steer");
-      spec.on_busy = policy;
-      return ok;
-    }
-    return false;
-  });
-}
-
-Result<Callback> parse_callback(Element e, const std::string& at, const Limits& limits) {
-  Callback callback;
-  auto ok = each(e, at, [&](std::string_view name, Element value, const std::string& here) -> Result<bool> {
-    if (name == "url") return put(callback.url, text(value, here));
-    if (name == "headers") return done(parse_labels(callback.headers, value, here, limits.labels_max));
-    if (name != "events") return false;
-    json::Array events;
-    if (value.get(events) != simdjson::SUCCESS) return bad("must be a list of strings", here);
-    std::size_t i = 0;
-    for (const auto event : events) {
-      auto type = text(event, here + "/" + std::to_string(i++));
-      if (!type) return tl::unexpected(std::move(type.error()));
-      callback.events.push_back(std::move(*type));
-    }
-    return true;
-  });
-  if (!ok) return tl::unexpected(std::move(ok.error()));
-  if (!callback.url.starts_with("http://") && !callback.url.starts_with("https://"))
-    return bad("must be an http or https URL", at + "/url");
-  return callback;
-}
-
-Result<Json> parse_delivery(Element e, const std::string& at) {
-  std::string mode;
-  auto ok = each(e, at, [&](std::string_view name, Element value, const std::string& here) -> Result<bool> {
-    if (name == "mode") return put(mode, text(value, here));
-    return false;
-  });
-  if (!ok) return tl::unexpected(std::move(ok.error()));
-  if (mode != "pull") return bad("must be \"pull\"", at + "/mode");
+Result<Json> delivery_of(Element e, const Place& at) {
+  json::Object members;
+  HOLDFAST_TRY(members, strict::object(e, at));
+  std::string_view mode;
+  for (const auto [key, value] : members) {
+    const Place here(at, key);
+    if (key == "mode") HOLDFAST_TRY(mode, strict::text(value, here));
+    else return strict::unknown(here);
+  }
+  if (mode != "pull") return strict::bad(Place(at, "mode"), "must be \"pull\"");
   return json::canonical(e);
-}
-
-Result<Json> parse_metadata(Element e, const std::string& at, const Limits& limits) {
-  if (!e.is_object()) return bad("must be an object", at);
-  auto canonical = json::canonical(e);
-  if (canonical.size() > limits.metadata_bytes_max)
-    return fail(ErrorCode::too_large,
-                "metadata is over metadata_bytes_max = " + std::to_string(limits.metadata_bytes_max), at);
-  return canonical == "{}" ? Json{} : canonical;
 }
 
 }  // namespace
 
+Result<OnBusy> parse_on_busy(Element e, const Place& at) {
+  std::string_view value;
+  HOLDFAST_TRY(value, strict::text(e, at));
+  if (const auto policy = on_busy(value)) return *policy;
+  return strict::bad(at, "must be one of enqueue, reject, interrupt, replace, merge, steer");
+}
+
+Result<Agent> parse_agent(Element e, const Place& at) {
+  json::Object members;
+  HOLDFAST_TRY(members, strict::object(e, at));
+  Agent agent;
+  for (const auto [key, value] : members) {
+    const Place here(at, key);
+    if (key == "mode") HOLDFAST_TRY(agent.mode, strict::text(value, here));
+    else if (key == "model") HOLDFAST_TRY(agent.model, strict::text(value, here));
+    else return strict::unknown(here);
+  }
+  return agent;
+}
+
+Result<Callback> parse_callback(Element e, const Place& at, const Limits& limits) {
+  json::Object members;
+  HOLDFAST_TRY(members, strict::object(e, at));
+  Callback callback;
+  for (const auto [key, value] : members) {
+    const Place here(at, key);
+    if (key == "url") HOLDFAST_TRY(callback.url, web_url(value, here));
+    else if (key == "events") HOLDFAST_TRY(callback.events, callback_events(value, here, limits));
+    else if (key == "headers") HOLDFAST_TRY(callback.headers, callback_headers(value, here, limits));
+    else return strict::unknown(here);
+  }
+  if (callback.url.empty()) return strict::missing(at, "url");
+  return callback;
+}
+
 Result<SessionSpec> parse_spec(std::string_view body, const Limits& limits) {
   json::Parser parser;
-  auto root = parser.parse(body, limits.json_depth_max);
-  if (!root) return tl::unexpected(std::move(root.error()));
+  Element root;
+  HOLDFAST_TRY(root, parser.parse(body, limits.json_depth_max));
+  const Place top("");
+  json::Object members;
+  HOLDFAST_TRY(members, strict::object(root, top));
   SessionSpec spec;
-  auto ok = each(*root, "", [&](std::string_view name, Element value, const std::string& at) -> Result<bool> {
-    if (name == "metadata") return put(spec.metadata, parse_metadata(value, at, limits));
-    if (name == "agent") return done(parse_agent(spec.agent, value, at));
-    if (name == "repository") return done(parse_repository(spec.repository, value, at));
-    if (name == "queue") return done(parse_queue(spec, value, at, limits));
-    if (name == "labels") return done(parse_labels(spec.labels, value, at, limits.labels_max));
-    if (name == "delivery") return put(spec.delivery, parse_delivery(value, at));
-    if (name == "callback") return put(spec.callback, parse_callback(value, at, limits));
-    if (name == "ttl_ms") return put(spec.ttl_ms, number(value, 0, std::uint64_t{1} << 50, at));
-    return false;
-  });
-  if (!ok) return tl::unexpected(std::move(ok.error()));
+  for (const auto [key, value] : members) {
+    const Place here(top, key);
+    if (key == "metadata") {
+      HOLDFAST_TRY(spec.metadata, strict::document(value, here, "metadata_bytes_max", limits.metadata_bytes_max));
+      if (spec.metadata == "{}") spec.metadata.clear();
+    } else if (key == "agent") {
+      HOLDFAST_TRY(spec.agent, parse_agent(value, here));
+    } else if (key == "repository") {
+      HOLDFAST_TRY(spec.repository, repository_of(value, here));
+    } else if (key == "queue") {
+      if (auto ok = read_queue(spec, value, here, limits); !ok) return tl::unexpected(std::move(ok.error()));
+    } else if (key == "labels") {
+      HOLDFAST_TRY(spec.labels, strict::labels(value, here, limits.labels_max));
+    } else if (key == "delivery") {
+      HOLDFAST_TRY(spec.delivery, delivery_of(value, here));
+    } else if (key == "callback") {
+      HOLDFAST_TRY(spec.callback, parse_callback(value, here, limits));
+    } else if (key == "ttl_ms") {
+      HOLDFAST_TRY(spec.ttl_ms, strict::number(value, here, 0, kTtlMsMax));
+    } else {
+      return strict::unknown(here);
+    }
+  }
   return spec;
 }
 

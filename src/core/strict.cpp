@@ -1,8 +1,8 @@
-#include "http/strict.hpp"
+#include "src/core/strict.hpp"
 
 #include "src/core/ids.hpp"
 
-namespace holdfast::http::strict {
+namespace holdfast::strict {
 
 std::string Place::pointer() const {
   if (parent_ == nullptr) return std::string(step_);
@@ -87,11 +87,11 @@ Result<std::string> name(json::Element e, const Place& at) {
 
 Result<Labels> labels(json::Element e, const Place& at, std::uint64_t members_max) {
   json::Object members;
-  HOLDFAST_HTTP_TRY(members, object(e, at));
+  HOLDFAST_TRY(members, object(e, at));
   Labels out;
   for (const auto [key, value] : members) {
     std::string_view string;
-    HOLDFAST_HTTP_TRY(string, text(value, Place(at, key)));
+    HOLDFAST_TRY(string, text(value, Place(at, key)));
     out.emplace(key, string);
   }
   if (out.size() > members_max) return too_large(at, "labels_max", members_max);
@@ -105,4 +105,4 @@ Result<Json> document(json::Element e, const Place& at, std::string_view limit, 
   return canonical;
 }
 
-}  // namespace holdfast::http::strict
+}  // namespace holdfast::strict

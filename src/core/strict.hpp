@@ -11,7 +11,7 @@
 
 #include "src/core/json.hpp"
 
-namespace holdfast::http::strict {
+namespace holdfast::strict {
 
 // Where a value stands: a link to the place around it and the last step. Lives on the stack.
 class Place {
@@ -49,10 +49,10 @@ class Place {
 [[nodiscard]] tl::unexpected<Error> unknown(const Place& at);
 [[nodiscard]] tl::unexpected<Error> missing(const Place& parent, std::string_view member);
 
-}  // namespace holdfast::http::strict
+}  // namespace holdfast::strict
 
 // Assigns the value of a Result, or returns its error from the enclosing function.
-#define HOLDFAST_HTTP_TRY(target, expression)                                        \
+#define HOLDFAST_TRY(target, expression)                                             \
   do {                                                                               \
     auto holdfast_result = (expression);                                             \
     if (!holdfast_result) return tl::unexpected(std::move(holdfast_result.error())); \
