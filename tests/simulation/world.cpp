@@ -21,7 +21,7 @@ Limits limits() {
 // Replies of commands in the simulation come through here; `then` sees those of the living process only.
 template <class T>
 std::function<void(Result<session::Reply>&&)> on_reply(const std::uint64_t& generation,
-                                                     std::function<void(Result<T>)> then) {
+                                                       std::function<void(Result<T>)> then) {
   return [&generation, asked = generation, then = std::move(then)](Result<session::Reply>&& reply) {
     if (asked != generation) return;
     if (!reply) return then(tl::unexpected(std::move(reply.error())));
@@ -58,6 +58,7 @@ void World::open() {
 
 void World::crash() {
   ++coverage_.crashes;
+  coverage_.evictions += engine_->stats().evictions;
   ++generation_;
   held_.clear();
   open();
@@ -324,6 +325,7 @@ void World::verify_session(const std::string& session, const std::map<std::strin
   journal.each_message(1, entity->state.last_position + 1, [&](session::Found&& m) {
     REQUIRE(m.intent.seq == ++seq);
     if (m.row.state == MessageState::queued) ++queued;
+    if (m.row.state == MessageState::expired) ++coverage_.expiries;
     const auto name = m.intent.id;
     REQUIRE(found.emplace(name, std::move(m)).second);  // no id twice
     return Visit::next;
