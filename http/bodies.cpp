@@ -318,6 +318,22 @@ Result<std::vector<std::string>> names(Element e, const Place& at, std::string_v
 
 }  // namespace
 
+Result<InterruptScope> interrupt_request(Element body) {
+  const Place root("");
+  json::Object members;
+  HOLDFAST_TRY(members, strict::object(body, root));
+  std::optional<InterruptScope> scope = InterruptScope::running;
+  for (const auto [key, value] : members) {
+    const Place here(root, key);
+    if (key != "scope") return strict::unknown(here);
+    std::string_view name;
+    HOLDFAST_TRY(name, strict::text(value, here));
+    scope = interrupt_scope(name);
+    if (!scope) return strict::bad(here, "must be running or all");
+  }
+  return *scope;
+}
+
 Result<QueueCommand> queue_command(Element body, const Limits& limits) {
   const Place root("");
   json::Object members;

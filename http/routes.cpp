@@ -13,7 +13,7 @@ std::span<const Route> api_routes() {
       Route{Verb::patch, "/v1/sessions/{s}/messages/{m}", &edit_message},
       Route{Verb::delete_, "/v1/sessions/{s}/messages/{m}", &cancel_message},
       Route{Verb::get, "/v1/sessions/{s}/messages/{m}/receipt", &get_receipt},
-      Route{Verb::post, "/v1/sessions/{s}/messages/{m}/redrive", &answer_not_supported},
+      Route{Verb::post, "/v1/sessions/{s}/messages/{m}/redrive", &redrive_message},
 
       Route{Verb::post, "/v1/claims", &claim_deliveries},
       Route{Verb::post, "/v1/deliveries/{d}/accept", &accept_delivery},
@@ -33,7 +33,7 @@ std::span<const Route> api_routes() {
       Route{Verb::post, "/v1/sessions/{s}/fork", &fork_session},
       Route{Verb::get, "/v1/sessions/{s}/export", &export_session},
       Route{Verb::post, "/v1/sessions/{s}/queue", &command_queue},
-      Route{Verb::post, "/v1/sessions/{s}/interrupt", &answer_not_supported},
+      Route{Verb::post, "/v1/sessions/{s}/interrupt", &interrupt_session},
       Route{Verb::get, "/v1/sessions/{s}/events", &read_events},
       Route{Verb::post, "/v1/sessions/{s}/tickets", &mint_ticket},
 
@@ -44,7 +44,7 @@ std::span<const Route> api_routes() {
       Route{Verb::get, "/errors/{code}", &get_error_page},
       Route{Verb::get, "/v1/limits", &get_limits},
       Route{Verb::get, "/v1/keys/receipts", &get_receipt_keys},
-      Route{Verb::get, "/v1/dead-letters", &answer_not_supported},
+      Route{Verb::get, "/v1/dead-letters", &list_dead_letters},
   };
   return kRoutes;
 }

@@ -26,6 +26,7 @@ Result<void> fork_session(Exchange&);
 Result<void> export_session(Exchange&);
 Result<void> import_session(Exchange&);
 Result<void> command_queue(Exchange&);
+Result<void> interrupt_session(Exchange&);
 Result<void> mint_ticket(Exchange&);
 
 // routes_messages.cpp
@@ -36,6 +37,8 @@ Result<void> get_message(Exchange&);
 Result<void> edit_message(Exchange&);
 Result<void> cancel_message(Exchange&);
 Result<void> get_receipt(Exchange&);
+Result<void> redrive_message(Exchange&);
+Result<void> list_dead_letters(Exchange&);
 
 // routes_events.cpp
 Result<void> read_events(Exchange&);
@@ -57,6 +60,5 @@ Result<void> get_openapi(Exchange&);
 Result<void> get_limits(Exchange&);
 Result<void> get_error_page(Exchange&);
 Result<void> get_receipt_keys(Exchange&);
-Result<void> answer_not_supported(Exchange&);
 
 }  // namespace holdfast::http

@@ -142,6 +142,26 @@ Result<void> cancel_message(Exchange& x) {
   return {};
 }
 
+Result<void> redrive_message(Exchange& x) {
+  if (auto ok = no_parameters(x); !ok) return ok;
+  std::string session;
+  std::string message;
+  HOLDFAST_TRY(session, x.name(0));
+  HOLDFAST_TRY(message, x.name(1));
+  x.engine().redrive_async(std::move(session), std::move(message), x.then<Message>(&send_message));
+  return {};
+}
+
+Result<void> list_dead_letters(Exchange& x) {
+  Query parameters;
+  DeadLetterQuery query;
+  HOLDFAST_TRY(parameters, Query::parse(x.request().query(), {"limit", "cursor"}));
+  HOLDFAST_TRY(query.limit, parameters.number("limit", query.limit, 1, x.limits().list_items_max));
+  query.cursor = parameters.text("cursor");
+  x.engine().dead_letters_async(std::move(query), x.then<Page<Message>>(&send_page<Message>));
+  return {};
+}
+
 Result<void> get_receipt(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
   std::string session;

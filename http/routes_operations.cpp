@@ -104,8 +104,4 @@ Result<void> get_receipt_keys(Exchange& x) {
   return {};
 }
 
-Result<void> answer_not_supported(Exchange&) {
-  return fail(ErrorCode::not_supported, "this version of the server does not have this call");
-}
-
 }  // namespace holdfast::http

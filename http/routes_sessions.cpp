@@ -60,6 +60,8 @@ void send_export(Exchange& x, std::string& ndjson) {
   x.send();
 }
 
+void send_interrupted(Exchange& x, Interrupted& captured) { send_json(x, 202, to_json(captured)); }
+
 void send_ticket(Exchange& x, Session& session) {
   auto ticket = x.services().tickets.mint(session.session, SystemClock().now());
   if (!ticket) return x.fail(ticket.error());
@@ -190,6 +192,18 @@ Result<void> command_queue(Exchange& x) {
   HOLDFAST_TRY(command, queue_command(body, x.limits()));
   HOLDFAST_TRY(precondition, precondition_of(x.request()));
   x.engine().queue_async(std::move(name), std::move(command), std::move(precondition), x.then<Session>(&send_changed));
+  return {};
+}
+
+Result<void> interrupt_session(Exchange& x) {
+  if (auto ok = no_parameters(x); !ok) return ok;
+  std::string name;
+  json::Element body;
+  InterruptScope scope{};
+  HOLDFAST_TRY(name, x.name(0));
+  HOLDFAST_TRY(body, x.json_or_empty());
+  HOLDFAST_TRY(scope, interrupt_request(body));
+  x.engine().interrupt_async(std::move(name), scope, x.then<Interrupted>(&send_interrupted));
   return {};
 }
 

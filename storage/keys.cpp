@@ -11,6 +11,7 @@ namespace {
 constexpr char kSession = 'S';
 constexpr char kReady = 'R';
 constexpr char kAlarm = 'A';
+constexpr char kDead = 'D';
 constexpr std::size_t kNumberBytes = 8;
 constexpr std::uint8_t kPriorityMax = 9;
 
@@ -176,6 +177,26 @@ std::optional<Alarm> parse_alarm(std::string_view key) {
 }
 
 Range all_alarms() { return starting_with(std::string(1, kAlarm)); }
+
+std::string dead_letter(const DeadLetter& entry) {
+  std::string key(1, kDead);
+  key += session_prefix(entry.session);
+  append_number(key, entry.position);
+  return key;
+}
+
+std::optional<DeadLetter> parse_dead_letter(std::string_view key) {
+  Reader in(key);
+  in.expect(kDead);
+  DeadLetter entry;
+  entry.session = read_session(in);
+  entry.position = in.number();
+  if (!in.done()) return std::nullopt;
+  return entry;
+}
+
+Range dead_letters(const SessionId& id) { return starting_with(kDead + session_prefix(id)); }
+Range dead_letters(std::string_view project) { return starting_with(kDead + project_prefix(project)); }
 
 std::optional<SessionId> session_of_document(std::string_view key) {
   Reader in(key);

@@ -9,6 +9,7 @@
 //   vault     S <session> k | v <label>     sealed session key; sealed values
 //   index     R <project> <9-priority> <at> <session name>   ready to be handed out; value: the session's labels
 //             A <at> S <session>            alarm due
+//             D S <session> <position>      failed message that can be redriven
 //   system    "identity" "format" "clean" "schema/<n>"
 //
 // <session> is u8 length, project, u8 length, name. Positions of journal and streams are one sequence.
@@ -56,6 +57,15 @@ struct Alarm {
 [[nodiscard]] std::string alarm(const Alarm& entry);
 [[nodiscard]] std::optional<Alarm> parse_alarm(std::string_view key);
 [[nodiscard]] Range all_alarms();
+
+struct DeadLetter {
+  SessionId session;
+  std::uint64_t position = 0;
+};
+[[nodiscard]] std::string dead_letter(const DeadLetter& entry);
+[[nodiscard]] std::optional<DeadLetter> parse_dead_letter(std::string_view key);
+[[nodiscard]] Range dead_letters(const SessionId& id);
+[[nodiscard]] Range dead_letters(std::string_view project);
 
 // The session of an `objects` key that ends in 'd'; nothing for other keys.
 [[nodiscard]] std::optional<SessionId> session_of_document(std::string_view key);

@@ -168,13 +168,13 @@ Result<Admitted> admit_one(Work& work, const AdmitRequest& request) {
                         (work.state.running ? " and a running turn" : "") + "; wait, or choose another on_busy");
       case OnBusy::interrupt:
       case OnBusy::steer:
-        return fail(ErrorCode::not_supported, "on_busy \"" + std::string(name_of(policy)) +
-                                                  "\" is not available for a busy session in this version");
       case OnBusy::replace: break;
       case OnBusy::merge: target = merge_target(work, request, merged_turn); break;
     }
   }
   const bool replaces = busy && policy == OnBusy::replace;
+  const bool interrupts = work.state.running && policy == OnBusy::interrupt;
+  const bool steers = work.state.running && policy == OnBusy::steer && work.state.running->interrupt_until == 0;
   if (!target && !replaces && work.state.queued >= capacity_of(work.document, work.context.limits))
     return fail(ErrorCode::queue_full, "the queue holds " + std::to_string(work.state.queued) +
                                            " messages, its capacity; wait until it drains or raise queue.capacity");
@@ -183,6 +183,7 @@ Result<Admitted> admit_one(Work& work, const AdmitRequest& request) {
   work.create_if_absent();
   std::uint64_t replaced = 0;
   if (replaces) replaced = work.end_queued(MessageState::replaced, [](const Found&) { return true; });
+  if (interrupts) (void)run(work, Interrupt{InterruptScope::running});
   const auto credential = take_credential(work, request);
   Marker marker;
   marker.intent = freeze(work, request, body_hash);
@@ -197,6 +198,11 @@ Result<Admitted> admit_one(Work& work, const AdmitRequest& request) {
   marker.row = m.row;
   seal_callback_headers(work, request, work.state.last_position + 1);
   m.position = write_admitted(work, std::move(marker));
+  if (steers) {
+    work.state.steers.push_back(m.position);
+    work.state.steered_turn = work.state.running->position;
+    work.state_changed();
+  }
   if (target) {
     target->intent.turn = std::move(merged_turn);
     work.edit(target->position, std::move(target->intent), std::move(target->row));
@@ -205,6 +211,8 @@ Result<Admitted> admit_one(Work& work, const AdmitRequest& request) {
   a.credential = credential;
   a.position = m.intent.place;
   if (replaced != 0) a.outcome = Outcome::replaced;
+  if (interrupts) a.outcome = Outcome::interrupting;
+  if (steers) a.outcome = Outcome::steered;
   return a;
 }
 

@@ -48,6 +48,12 @@ struct Queue {
   QueueCommand command;
   Precondition precondition;
 };
+struct Redrive {
+  std::string message;
+};
+struct Interrupt {
+  InterruptScope scope = InterruptScope::running;
+};
 struct Dispatch {
   std::string runtime;
   std::int64_t lease_ms = 0;
@@ -86,13 +92,13 @@ struct Fork {
   std::vector<Event> events;
 };  // ... and the session it becomes
 
-using Command =
-    std::variant<Put, Get, Patch, Remove, Admit, ReadMessage, ReadMessages, ReadReceipt, Edit, Cancel, Queue, Dispatch,
-                 Accept, Beat, AppendEvents, Complete, Fail, Release, Alarm, Export, Import, ForkSource, Fork>;
+using Command = std::variant<Put, Get, Patch, Remove, Admit, ReadMessage, ReadMessages, ReadReceipt, Edit, Cancel,
+                             Queue, Redrive, Interrupt, Dispatch, Accept, Beat, AppendEvents, Complete, Fail, Release,
+                             Alarm, Export, Import, ForkSource, Fork>;
 
 // A dispatch that found nothing to hand out answers Nothing.
 struct Nothing {};
 using Reply = std::variant<Nothing, Session, PutResult, std::vector<Admitted>, Message, Page<Message>, Receipt,
-                           Delivery, Heartbeat, std::uint64_t, std::string, Fork>;
+                           Interrupted, Delivery, Heartbeat, std::uint64_t, std::string, Fork>;
 
 }  // namespace holdfast::session

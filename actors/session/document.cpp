@@ -163,8 +163,18 @@ std::string to_json(const Message& m) {
   } else {
     o.null("failure");
   }
-  o.text_if("merged_into", m.merged_into);
+  o.text_if("merged_into", m.merged_into).text_if("steered_into", m.steered_into);
   o.end();
+  return out;
+}
+
+std::string to_json(const Interrupted& i) {
+  std::string out;
+  ObjectWriter o(out);
+  o.text("session", i.session).text("scope", name_of(i.scope));
+  if (i.running.empty()) o.null("running");
+  else o.text("running", i.running);
+  o.number("messages", i.messages).time_if("grace_until", i.grace_until).end();
   return out;
 }
 
@@ -190,7 +200,8 @@ std::string to_json(const Delivery& d) {
   std::string workspace;
   ObjectWriter w(workspace);
   w.text("state", name_of(d.workspace));
-  if (d.session.credential) w.number("credential_version", d.session.credential->version);
+  if (d.workspace_credential != 0) w.number("credential_version", d.workspace_credential);
+  else w.null("credential_version");
   w.end();
 
   std::string out;
@@ -203,7 +214,12 @@ std::string to_json(const Delivery& d) {
     ObjectWriter(c).text("token", d.credential->token).number("version", d.credential->version).end();
     o.raw("credential", c);
   }
-  o.raw("steer", "[]").text_if("traceparent", d.traceparent);
+  std::string steer = "[";
+  for (const auto& message : d.steer) {
+    if (steer.size() > 1) steer += ',';
+    steer += to_json(message);
+  }
+  o.raw("steer", steer + "]").text_if("traceparent", d.traceparent);
   o.end();
   return out;
 }

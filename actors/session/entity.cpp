@@ -8,6 +8,16 @@ constexpr std::uint8_t kFormat = 1;
 
 void encode_time(Encoder& e, Time at) { e.varint(static_cast<std::uint64_t>(at)); }
 Time decode_time(Decoder& d) { return static_cast<Time>(d.varint()); }
+
+void encode_positions(Encoder& e, const std::vector<std::uint64_t>& positions) {
+  e.varint(positions.size());
+  for (const auto position : positions) e.varint(position);
+}
+std::vector<std::uint64_t> decode_positions(Decoder& d) {
+  std::vector<std::uint64_t> positions;
+  for (std::uint64_t n = d.varint(); n > 0 && d.ok(); --n) positions.push_back(d.varint());
+  return positions;
+}
 }  // namespace
 
 void encode(std::string& out, const Document& doc) {
@@ -70,14 +80,19 @@ void encode(std::string& out, const State& s) {
   e.varint(s.credential.version);
   encode_time(e, s.credential.updated_at);
   e.varint(s.credential_message);
+  e.varint(s.workspace_credential);
   e.varint(s.low);
-  e.varint(s.front.size());
-  for (const auto position : s.front) e.varint(position);
+  encode_positions(e, s.front);
+  encode_positions(e, s.steers);
+  e.varint(s.steered_turn);
   if (s.running) {
     e.varint(s.running->position);
     encode_time(e, s.running->lease_expires_at);
     encode_time(e, s.running->lease_ms);
     e.bytes(s.running->runtime);
+    e.varint(s.running->credential_version);
+    encode_time(e, s.running->interrupt_until);
+    encode_positions(e, s.running->steered);
   }
   if (s.ready) {
     e.u8(s.ready->priority);
@@ -103,14 +118,20 @@ Result<State> decode_state(std::string_view value) {
   s.credential.version = d.varint();
   s.credential.updated_at = decode_time(d);
   s.credential_message = d.varint();
+  s.workspace_credential = d.varint();
   s.low = d.varint();
-  for (std::uint64_t n = d.varint(); n > 0 && d.ok(); --n) s.front.push_back(d.varint());
+  s.front = decode_positions(d);
+  s.steers = decode_positions(d);
+  s.steered_turn = d.varint();
   if (flags & 2) {
     Running r;
     r.position = d.varint();
     r.lease_expires_at = decode_time(d);
     r.lease_ms = decode_time(d);
     r.runtime = d.text();
+    r.credential_version = d.varint();
+    r.interrupt_until = decode_time(d);
+    r.steered = decode_positions(d);
     s.running = std::move(r);
   }
   if (flags & 4) {

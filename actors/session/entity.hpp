@@ -45,6 +45,9 @@ struct Running {
   Time lease_expires_at = 0;
   std::int64_t lease_ms = 0;
   std::string runtime;
+  std::uint64_t credential_version = 0;  // the one that was handed out
+  Time interrupt_until = 0;              // captured by an interrupt: fenced at this time; 0: not interrupted
+  std::vector<std::uint64_t> steered;    // messages that were handed into the turn
   Row row;
 };
 
@@ -65,9 +68,13 @@ struct State {
   Credential credential;
   std::uint64_t credential_message = 0;  // position of the message that brought it; 0: PUT or none
   WorkspaceState workspace = WorkspaceState::cold;
-  std::uint64_t low = 1;             // no message below it is queued, but those in `front`
-  std::vector<std::uint64_t> front;  // positions handed out before all others, in this order
+  std::uint64_t workspace_credential = 0;  // the version that the workspace last saw; 0: none
+  std::uint64_t low = 1;                   // no message of an order below it is queued, but those in `front`
+  std::vector<std::uint64_t> front;        // positions handed out before all others, in this order
   std::optional<Running> running;
+  // Queued messages that steer the turn of the message at `steered_turn`, and were not handed into it yet.
+  std::vector<std::uint64_t> steers;
+  std::uint64_t steered_turn = 0;
   std::optional<ReadyMark> ready;
   Time armed = 0;           // the alarm on disk; 0: none
   Time expiry = 0;          // no queued message expires before it; 0: none expires
@@ -78,6 +85,7 @@ void encode(std::string& out, const State& state);
 
 struct QueueItem {
   std::uint64_t position = 0;
+  std::uint64_t order = 0;  // its place in the queue: the position, or that of its redrive
   std::uint64_t seq = 0;
   Time admitted_at = 0;
   Time not_before = 0;  // also carries retry_at
@@ -85,11 +93,11 @@ struct QueueItem {
   std::uint8_t priority = 0;
 };
 
-// The first queued messages in the order in which they will run: those of State::front, then by position.
+// The first queued messages in the order in which they will run: those of State::front, then by order.
 struct Window {
   std::vector<QueueItem> items;
   std::size_t front = 0;  // how many of them are State::front
-  std::uint64_t end = 1;  // every queued message below this position is in `items`
+  std::uint64_t end = 1;  // every queued message of an order below this is in `items`
 };
 
 struct Entity {

@@ -125,6 +125,16 @@ void Journal::each_message(std::uint64_t from, std::uint64_t to, const std::func
   });
 }
 
+void Journal::each_queued(std::uint64_t from, std::uint64_t to, const std::function<Visit(Found&&)>& visit) const {
+  each_marker(from, to, Range::Order::ascending, [&](std::uint64_t position, Marker&& marker) {
+    std::optional<Found> m;
+    if (marker.kind == MarkerKind::admitted) m = found(position, std::move(marker.intent), std::move(marker.row));
+    else if (marker.kind == MarkerKind::transition && marker.row.order == position) m = at(marker.message);
+    if (!m || m->row.state != MessageState::queued || m->order() != position) return Visit::next;
+    return visit(std::move(*m));
+  });
+}
+
 Result<EventPage> read_events(const Reader& reader, const SessionId& id, const EventQuery& query, std::uint64_t floor,
                               std::uint64_t last) {
   if (query.after + 1 < floor && query.after != 0) {
@@ -184,8 +194,15 @@ Result<EventPage> read_events(const Reader& reader, const SessionId& id, const E
 }
 
 QueueItem item_of(std::uint64_t position, const Intent& intent, const Row& row) noexcept {
-  return {position,          intent.seq,     intent.admitted_at, std::max(intent.not_before, row.retry_at),
-          intent.expires_at, intent.priority};
+  QueueItem item;
+  item.position = position;
+  item.order = row.order != 0 ? row.order : position;
+  item.seq = intent.seq;
+  item.admitted_at = intent.admitted_at;
+  item.not_before = std::max(intent.not_before, row.retry_at);
+  item.expires_at = intent.expires_at;
+  item.priority = intent.priority;
+  return item;
 }
 
 void fold_admitted(Entity& entity, std::uint64_t position, const Intent& intent, const Row& row,
@@ -213,14 +230,16 @@ void fill_window(Entity& entity, const Journal& journal, std::size_t window_max)
   // A window is never topped up one by one: it is filled when it ran dry, so a deep queue is read in long runs.
   if (window.end > state.last_position || window.items.size() > window.front || window.items.size() >= state.queued)
     return;
-  journal.each_message(std::max(window.end, state.low), state.last_position + 1, [&](Found&& m) {
-    if (window.items.size() >= window_max + window.front) return Visit::stop;
+  bool full = false;
+  journal.each_queued(std::max(window.end, state.low), state.last_position + 1, [&](Found&& m) {
+    full = window.items.size() >= window_max + window.front;
+    if (full) return Visit::stop;
     const bool in_front = std::find(state.front.begin(), state.front.end(), m.position) != state.front.end();
-    if (m.row.state == MessageState::queued && !in_front) window.items.push_back(item_of(m.position, m.intent, m.row));
-    window.end = m.position + 1;
+    if (!in_front) window.items.push_back(item_of(m.position, m.intent, m.row));
+    window.end = m.order() + 1;
     return Visit::next;
   });
-  if (window.items.size() < window_max + window.front) window.end = state.last_position + 1;
+  if (!full) window.end = state.last_position + 1;
 }
 
 Result<Entity> load(const Reader& reader, const SessionId& id) {

@@ -46,6 +46,7 @@ struct Found {
   std::uint64_t position = 0;
   Intent intent;  // the current one
   Row row;
+  [[nodiscard]] std::uint64_t order() const noexcept { return row.order != 0 ? row.order : position; }
 };
 
 class Journal {
@@ -64,6 +65,8 @@ class Journal {
 
   // Admitted messages with from <= position < to, in order, with their current rows.
   void each_message(std::uint64_t from, std::uint64_t to, const std::function<Visit(Found&&)>& visit) const;
+  // Queued messages with from <= order < to, in that order.
+  void each_queued(std::uint64_t from, std::uint64_t to, const std::function<Visit(Found&&)>& visit) const;
   // Markers with from <= position < to.
   void each_marker(std::uint64_t from, std::uint64_t to, Range::Order order,
                    const std::function<Visit(std::uint64_t, Marker&&)>& visit) const;

@@ -26,6 +26,7 @@ Step apply(Entity& entity, const Command& command, const Context& context) {
     if (before) entity = std::move(*before);
     return {std::move(reply), {}, {}, false};
   }
+  if (work.refusal) reply = tl::unexpected(std::move(*work.refusal));
   return {std::move(reply), std::move(work.writes), work.effects, false};
 }
 

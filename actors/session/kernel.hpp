@@ -1,8 +1,8 @@
 // The session kernel: one command in, one write set and one reply out.
 //
 // apply() decides and changes the entity in memory; it does no I/O but reads through the Reader, reads no clock and
-// throws nothing. When the reply is an error the entity is as it was (or `reload` is set) and there is nothing to
-// write. The shell makes the write set durable before the reply, or anything of `effects`, leaves the process.
+// throws nothing. When the reply is an error and there is nothing to write, the entity is as it was (or `reload` is
+// set). The shell makes the write set durable before the reply, or anything of `effects`, leaves the process.
 //
 // Order of an admission: idempotency, if_seq, overlap, capacity; then credential, marker, ready index and alarm in the
 // one write set.

@@ -77,7 +77,15 @@ Intent decode_intent(Decoder& d) {
 }
 
 // A fresh row is most of them: one byte says so.
-enum RowPart : std::uint8_t { kFresh = 0, kDelivered = 1 << 0, kEdited = 1 << 1, kEnded = 1 << 2, kRetried = 1 << 3 };
+enum RowPart : std::uint8_t {
+  kFresh = 0,
+  kDelivered = 1 << 0,
+  kEdited = 1 << 1,
+  kEnded = 1 << 2,
+  kRetried = 1 << 3,
+  kRedriven = 1 << 4,
+  kSteered = 1 << 5
+};
 
 void encode_row(Encoder& e, const Row& r) {
   std::uint8_t parts = kFresh;
@@ -85,6 +93,8 @@ void encode_row(Encoder& e, const Row& r) {
   if (r.edits != 0) parts |= kEdited;
   if (terminal(r.state)) parts |= kEnded;
   if (r.retry_at != 0 || r.failures != decltype(r.failures){}) parts |= kRetried;
+  if (r.order != 0) parts |= kRedriven;
+  if (!r.steered_into.empty()) parts |= kSteered;
   e.u8(static_cast<std::uint8_t>(r.state));
   e.u8(parts);
   if (parts & kDelivered) {
@@ -103,6 +113,8 @@ void encode_row(Encoder& e, const Row& r) {
     e.varint(static_cast<std::uint64_t>(r.retry_at));
     for (const auto n : r.failures) e.varint(n);
   }
+  if (parts & kRedriven) e.varint(r.order);
+  if (parts & kSteered) e.bytes(r.steered_into);
   if (parts & kEnded) {
     e.varint(static_cast<std::uint64_t>(r.finished_at));
     e.bytes(r.result);
@@ -137,6 +149,8 @@ Row decode_row(Decoder& d) {
     r.retry_at = static_cast<Time>(d.varint());
     for (auto& n : r.failures) n = static_cast<std::uint32_t>(d.varint());
   }
+  if (parts & kRedriven) r.order = d.varint();
+  if (parts & kSteered) r.steered_into = d.text();
   if (parts & kEnded) {
     r.finished_at = static_cast<Time>(d.varint());
     r.result = d.text();

@@ -44,8 +44,8 @@ struct Intent {
   std::string traceparent;
 };
 
-inline constexpr std::size_t kFailureClasses = 3;
-enum class FailureClass : std::uint8_t { regular, rate_limited, unreachable };
+inline constexpr std::size_t kFailureClasses = 4;
+enum class FailureClass : std::uint8_t { regular, rate_limited, unreachable, lease_expired };
 
 // Where a message stands.
 struct Row {
@@ -53,6 +53,7 @@ struct Row {
   std::uint32_t attempt = 0;  // of the delivery that runs or ran last; 0: never handed out
   std::uint32_t edits = 0;
   std::uint64_t content = 0;  // position of the marker with the current intent; 0: the admission's
+  std::uint64_t order = 0;    // position of the marker that put it at the queue's end again; 0: the admission
   Time retry_at = 0;
   Time edited_at = 0;
   Time dispatched_at = 0;
@@ -64,6 +65,7 @@ struct Row {
   Json result;
   std::optional<Failure> failure;
   std::string merged_into;
+  std::string steered_into;
 };
 
 struct Marker {

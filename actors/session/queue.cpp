@@ -3,6 +3,7 @@
 
 #include "actors/session/work.hpp"
 #include "src/core/json.hpp"
+#include "storage/keys.hpp"
 
 namespace holdfast::session {
 namespace {
@@ -149,6 +150,33 @@ Result<Reply> run(Work& work, const Cancel& command) {
   m->row.retry_at = 0;
   work.transition(m->position, m->row);
   work.dequeue(m->position);
+  work.state.updated_at = work.context.now;
+  return view(work, *m);
+}
+
+Result<Reply> run(Work& work, const Redrive& command) {
+  if (!work.document.exists || work.document.deleted) return no_session(work);
+  auto m = work.journal.find(command.message);
+  if (!m) return no_message(command.message);
+  if (m->row.state != MessageState::failed)
+    return fail(ErrorCode::not_failed, "message " + m->intent.id + " is " + std::string(name_of(m->row.state)) +
+                                           "; only a failed one can be redriven");
+  if (work.state.queued >= capacity_of(work.document, work.context.limits))
+    return fail(ErrorCode::queue_full, "the queue is at its capacity; wait until it drains or raise queue.capacity");
+  auto& row = m->row;
+  row.state = MessageState::queued;
+  row.order = work.state.last_position + 1;
+  row.failures = {};
+  row.failure.reset();
+  row.finished_at = row.dispatched_at = row.accepted_at = 0;
+  auto& window = work.entity.window;
+  const bool complete = window.end > work.state.last_position;
+  work.transition(m->position, row);
+  if (complete) window.items.push_back(item_of(m->position, m->intent, row));
+  ++work.state.queued;
+  if (m->intent.expires_at != 0 && (work.state.expiry == 0 || m->intent.expires_at < work.state.expiry))
+    work.state.expiry = m->intent.expires_at;
+  work.writes.erase(Family::index, keys::dead_letter({work.context.id, m->position}));
   work.state.updated_at = work.context.now;
   return view(work, *m);
 }

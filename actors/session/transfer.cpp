@@ -104,6 +104,7 @@ Result<void> resume_imported(Work& work) {
   if (!work.state.running) return {};
   const auto m = work.journal.at(work.state.running->position);
   if (!m) return bad_line(1, "names a running message that is not in the file");
+  return_steers(work);
   work.state.running.reset();
   work.requeue(m->position, m->intent, m->row);
   return {};

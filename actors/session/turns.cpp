@@ -25,19 +25,10 @@ bool ended_as(const Work& work, const Lease& lease, MessageState state) {
          equal_constant_time(row->lease_hash, sha256(lease.secret));
 }
 
-void end_turn(Work& work, MessageState state, Row row) {
-  row.state = state;
-  row.finished_at = work.context.now;
-  row.retry_at = 0;
-  const auto position = work.state.running->position;
-  work.state.running.reset();
-  work.transition(position, row);
-  work.state.updated_at = work.context.now;
-}
-
 // The running message goes back to the head of the queue.
 void return_turn(Work& work, Row row) {
   const auto position = work.state.running->position;
+  return_steers(work);
   work.state.running.reset();
   if (const auto m = work.journal.at(position)) work.requeue(position, m->intent, std::move(row));
   work.state.updated_at = work.context.now;
@@ -53,12 +44,33 @@ const std::vector<std::uint64_t>& delays(const Limits& limits, FailureClass c) n
   switch (c) {
     case FailureClass::rate_limited: return limits.retry_rate_limited_ms;
     case FailureClass::unreachable: return limits.retry_unreachable_ms;
+    case FailureClass::lease_expired:
     case FailureClass::regular: break;
   }
   return limits.retry_default_ms;
 }
 
+void lease_expired(Work& work) {
+  Row row = work.state.running->row;
+  auto& expiries = row.failures[static_cast<std::size_t>(FailureClass::lease_expired)];
+  if (++expiries <= work.context.limits.lease_expiries_max) return return_turn(work, std::move(row));
+  row.failure = Failure{"lease_expired", "exhausted", row.attempt, "every runtime that took it lost its lease"};
+  end_turn(work, MessageState::failed, std::move(row));
+}
+
 }  // namespace
+
+void end_turn(Work& work, MessageState state, Row row) {
+  row.state = state;
+  row.finished_at = work.context.now;
+  row.retry_at = 0;
+  const auto position = work.state.running->position;
+  end_steers(work, state);
+  work.state.running.reset();
+  work.transition(position, row);
+  if (state == MessageState::failed) work.writes.put(Family::index, keys::dead_letter({work.context.id, position}), {});
+  work.state.updated_at = work.context.now;
+}
 
 Result<Reply> run(Work& work, const Dispatch& command) {
   auto& state = work.state;
@@ -84,8 +96,15 @@ Result<Reply> run(Work& work, const Dispatch& command) {
   m->row.lease_hash = sha256(lease.secret);
   work.dequeue(m->position);
   work.transition(m->position, m->row);
-  state.running = Running{m->position, work.context.now + command.lease_ms, command.lease_ms, command.runtime, m->row};
+  Running running;
+  running.position = m->position;
+  running.lease_expires_at = work.context.now + command.lease_ms;
+  running.lease_ms = command.lease_ms;
+  running.runtime = command.runtime;
+  running.row = m->row;
+  state.running = std::move(running);
   state.updated_at = work.context.now;
+  if (state.steered_turn != m->position) state.steers.clear();  // they were for a turn that will not run
 
   Delivery delivery;
   delivery.delivery = lease.delivery;
@@ -95,7 +114,10 @@ Result<Reply> run(Work& work, const Dispatch& command) {
   delivery.session = session_view(work.context.id, work.entity, work.journal, work.context.limits);
   delivery.message = message_view(work.context.id, m->intent, m->row);
   delivery.workspace = state.workspace;
+  delivery.workspace_credential = state.workspace_credential;
   delivery.credential = current_credential(work);
+  if (delivery.credential) state.running->credential_version = delivery.credential->version;
+  delivery.steer = hand_out_steers(work);
   delivery.traceparent = m->intent.traceparent;
   ++work.effects.delivered;
   return delivery;
@@ -117,7 +139,14 @@ Result<Reply> run(Work& work, const Beat& command) {
   if (running == nullptr) return lost();
   running->lease_expires_at = work.context.now + running->lease_ms;
   work.state_changed();
-  return Heartbeat{running->lease_expires_at, {}};
+  Heartbeat beat{running->lease_expires_at, {}};
+  if (running->interrupt_until != 0) {
+    beat.commands.emplace_back(R"({"kind":"interrupt"})");
+    return beat;
+  }
+  for (const auto& message : hand_out_steers(work))
+    beat.commands.push_back(R"({"kind":"steer","message":)" + to_json(message) + "}");
+  return beat;
 }
 
 Result<Reply> run(Work& work, const AppendEvents& command) {
@@ -147,9 +176,17 @@ Result<Reply> run(Work& work, const Complete& command) {
     if (ended_as(work, command.lease, MessageState::completed)) return Nothing{};
     return lost();
   }
+  if (running->interrupt_until != 0) {
+    end_turn(work, MessageState::interrupted, running->row);
+    work.refusal = lost().value();
+    return Nothing{};
+  }
   Row row = running->row;
   row.result = command.completion.result;
-  if (command.completion.workspace) work.state.workspace = *command.completion.workspace;
+  if (const auto workspace = command.completion.workspace) {
+    work.state.workspace = *workspace;
+    work.state.workspace_credential = *workspace == WorkspaceState::warm ? running->credential_version : 0;
+  }
   end_turn(work, MessageState::completed, std::move(row));
   ++work.effects.completed;
   return Nothing{};
@@ -159,7 +196,12 @@ Result<Reply> run(Work& work, const Fail& command) {
   auto* running = work.held(command.lease);
   if (running == nullptr) {
     if (ended_as(work, command.lease, MessageState::failed)) return Nothing{};
+    if (ended_as(work, command.lease, MessageState::interrupted)) return Nothing{};
     return lost();
+  }
+  if (running->interrupt_until != 0) {
+    end_turn(work, MessageState::interrupted, running->row);
+    return Nothing{};
   }
   const auto& report = command.report;
   Row row = running->row;
@@ -180,8 +222,15 @@ Result<Reply> run(Work& work, const Fail& command) {
 
 Result<Reply> run(Work& work, const Release& command) {
   auto* running = work.held(command.lease);
-  if (running == nullptr) return lost();
+  if (running == nullptr) {
+    if (ended_as(work, command.lease, MessageState::interrupted)) return Nothing{};
+    return lost();
+  }
   Row row = running->row;
+  if (running->interrupt_until != 0) {
+    end_turn(work, MessageState::interrupted, std::move(row));
+    return Nothing{};
+  }
   --row.attempt;  // a turn that was handed back unworked burns no attempt
   return_turn(work, std::move(row));
   return Nothing{};
@@ -196,7 +245,13 @@ Result<Reply> run(Work& work, const Alarm&) {
     state.armed = 0;
     work.state_changed();
   }
-  if (state.running && state.running->lease_expires_at <= now) return_turn(work, state.running->row);
+  if (auto& running = state.running) {
+    const bool expired = running->lease_expires_at <= now;
+    const bool captured = running->interrupt_until != 0;
+    if (captured && (expired || running->interrupt_until <= now))
+      end_turn(work, MessageState::interrupted, running->row);
+    else if (expired) lease_expired(work);
+  }
   if (state.expiry != 0 && state.expiry <= now) {
     state.expiry = 0;
     work.end_queued(MessageState::expired, [&](const Found& m) {

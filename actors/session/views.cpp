@@ -23,8 +23,8 @@ std::uint64_t place_of(std::uint64_t position, std::uint64_t seq, const Entity& 
   const auto found = std::find_if(items.begin(), items.end(), [&](const auto& i) { return i.position == position; });
   if (found != items.end()) return static_cast<std::uint64_t>(found - items.begin()) + 1;
   // Behind the window the queue is counted from its tail, which is exact when nothing was taken out of that part.
-  const std::uint64_t behind = entity.state.last_seq - seq;
-  return behind < entity.state.queued ? entity.state.queued - behind : 0;
+  const std::uint64_t behind = std::min(entity.state.last_seq - seq, entity.state.queued);
+  return std::max<std::uint64_t>(entity.state.queued - behind, items.size() + 1);
 }
 
 Session session_view(const SessionId& id, const Entity& entity, const Journal& journal, const Limits& limits) {
@@ -87,6 +87,7 @@ Message message_view(const SessionId& id, const Intent& intent, const Row& row) 
   m.result = row.result;
   m.failure = row.failure;
   m.merged_into = row.merged_into;
+  m.steered_into = row.steered_into;
   m.edits = row.edits;
   return m;
 }

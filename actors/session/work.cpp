@@ -71,7 +71,7 @@ void Work::operation(std::string_view what, Json data) {
 
 void Work::lower_bound_moved() noexcept {
   const auto& window = entity.window;
-  state.low = window.items.size() > window.front ? window.items[window.front].position : window.end;
+  state.low = window.items.size() > window.front ? window.items[window.front].order : window.end;
 }
 
 void Work::dequeue(std::uint64_t position) {
@@ -105,12 +105,32 @@ void Work::requeue(std::uint64_t position, const Intent& intent, Row row) {
   state.expiry = earlier(state.expiry, intent.expires_at);
 }
 
+void Work::bring_forward(std::uint64_t position) {
+  const auto m = journal.at(position);
+  if (!m) return;
+  auto& window = entity.window;
+  const auto found = std::find_if(window.items.begin(), window.items.end(),
+                                  [&](const QueueItem& item) { return item.position == position; });
+  if (found != window.items.end()) {
+    const auto index = static_cast<std::size_t>(found - window.items.begin());
+    window.items.erase(found);
+    if (index < window.front) {
+      --window.front;
+      state.front.erase(state.front.begin() + static_cast<std::ptrdiff_t>(index));
+    }
+  }
+  window.items.insert(window.items.begin(), item_of(position, m->intent, m->row));
+  ++window.front;
+  state.front.insert(state.front.begin(), position);
+  lower_bound_moved();
+  state_dirty_ = true;
+}
+
 void Work::each_queued(const std::function<Visit(Found&&)>& visit) const {
   for (const auto position : state.front) {
     if (auto m = journal.at(position); m && visit(std::move(*m)) == Visit::stop) return;
   }
-  journal.each_message(state.low, state.last_position + 1, [&](Found&& m) {
-    if (m.row.state != MessageState::queued) return Visit::next;
+  journal.each_queued(state.low, state.last_position + 1, [&](Found&& m) {
     if (std::find(state.front.begin(), state.front.end(), m.position) != state.front.end()) return Visit::next;
     return visit(std::move(m));
   });
@@ -179,7 +199,7 @@ std::optional<ReadyMark> Work::wanted_ready() const noexcept {
 
 Time Work::wanted_alarm() const noexcept {
   Time at = state.expiry;
-  if (state.running) at = earlier(at, state.running->lease_expires_at);
+  if (state.running) at = earlier(at, earlier(state.running->lease_expires_at, state.running->interrupt_until));
   else if (const auto* first = head(); first != nullptr && !state.paused && first->not_before > context.now)
     at = earlier(at, first->not_before);
   if (document.ttl_ms != 0 && state.queued == 0 && !state.running) at = earlier(at, state.updated_at + document.ttl_ms);
@@ -257,6 +277,8 @@ void Work::bury() {
   writes.erase_range(Family::journal, all.from, all.to);
   writes.erase_range(Family::streams, all.from, all.to);
   writes.erase_range(Family::vault, secrets.from, secrets.to);
+  const auto dead = keys::dead_letters(context.id);
+  writes.erase_range(Family::index, dead.from, dead.to);
   writes.erase(Family::objects, keys::state(context.id));
   if (state.ready)
     writes.erase(Family::index,

@@ -33,6 +33,8 @@ class Work {
   void dequeue(std::uint64_t position);
   // Puts a message back before all others.
   void requeue(std::uint64_t position, const Intent& intent, Row row);
+  // Moves a queued message before all others.
+  void bring_forward(std::uint64_t position);
   // Ends every queued message for which `which` holds, in order. Returns how many.
   std::uint64_t end_queued(MessageState with, const std::function<bool(const Found&)>& which);
   // Calls `visit` for every queued message in the order of delivery.
@@ -52,6 +54,9 @@ class Work {
   void document_changed() noexcept { document_dirty_ = true; }
   void state_changed() noexcept { state_dirty_ = true; }
   void relabelled() noexcept { relabelled_ = true; }
+
+  // Answers with this error although what was written stays written.
+  std::optional<Error> refusal;
 
   // Brings ready index and alarm in line with the entity and writes the rows that changed.
   void settle();
@@ -90,7 +95,9 @@ class Work {
 [[nodiscard]] Result<Reply> run(Work&, const Queue&);
 [[nodiscard]] Result<Reply> run(Work&, const ReadMessage&);
 [[nodiscard]] Result<Reply> run(Work&, const ReadMessages&);
-[[nodiscard]] Result<Reply> run(Work&, const Dispatch&);  // turns.cpp
+[[nodiscard]] Result<Reply> run(Work&, const Redrive&);
+[[nodiscard]] Result<Reply> run(Work&, const Interrupt&);  // interrupt.cpp
+[[nodiscard]] Result<Reply> run(Work&, const Dispatch&);   // turns.cpp
 [[nodiscard]] Result<Reply> run(Work&, const Accept&);
 [[nodiscard]] Result<Reply> run(Work&, const Beat&);
 [[nodiscard]] Result<Reply> run(Work&, const AppendEvents&);
@@ -106,6 +113,23 @@ class Work {
 [[nodiscard]] Result<Reply> run(Work&, const Import&);
 [[nodiscard]] Result<Reply> run(Work&, const ForkSource&);
 [[nodiscard]] Result<Reply> run(Work&, const Fork&);
+
+// ---- the end of a turn (turns.cpp) ----
+// Ends the running turn, and what was steered into it, as `state`.
+void end_turn(Work& work, MessageState state, Row row);
+
+// ---- steering: messages for the turn that runs (steering.cpp) ----
+// Hands what waits into the running turn, and returns it.
+[[nodiscard]] std::vector<Message> hand_out_steers(Work& work);
+// The turn ended as `state`: what was handed into it ends with it or, when the turn failed, runs next, as does what
+// was not handed out. Call while `running` is set.
+void end_steers(Work& work, MessageState state);
+// The turn goes back to the queue: what was steered into it waits for its next attempt, right behind it.
+void return_steers(Work& work);
+
+// ---- interrupts (interrupt.cpp) ----
+// Captures the running turn: from now on it can only end `interrupted`.
+void capture_running(Work& work);
 
 // ---- the git credential: sealed, versioned, current at hand-out (admission.cpp) ----
 [[nodiscard]] CredentialOutcome credential_outcome(RepositoryKind kind, std::string_view token) noexcept;

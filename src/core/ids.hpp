@@ -25,7 +25,7 @@ struct SessionId {
   bool operator==(const SessionId&) const = default;
   auto operator<=>(const SessionId&) const = default;
 
-  // `what` names the field in the error. Errors: invalid_name.
+  // Errors: invalid_name.
   [[nodiscard]] static Result<SessionId> parse(std::string project, std::string name);
 };
 

@@ -13,6 +13,11 @@ namespace {
 
 // RFC 7493 (I-JSON): beyond this an integer is not safe in a double, and the canonical form has only doubles.
 constexpr std::int64_t kIntegerMax = std::int64_t{1} << 53;
+// From here on ECMAScript writes a double with an exponent; a smaller integer is written with all its digits.
+constexpr double kExponentMin = 1e21;
+
+constexpr Time kTimeMin = -62'167'219'200'000;  // 0000-01-01T00:00:00.000Z
+constexpr Time kTimeMax = 253'402'300'799'999;  // 9999-12-31T23:59:59.999Z
 
 tl::unexpected<Error> bad(std::string detail, std::string pointer = {}) {
   return fail(ErrorCode::invalid_body, std::move(detail), std::move(pointer));
@@ -43,6 +48,11 @@ class Checker {
         return (v <= kIntegerMax && v >= -kIntegerMax) || refuse_number();
       }
       case simdjson::dom::element_type::UINT64: return refuse_number();  // simdjson: only what int64 cannot hold
+      case simdjson::dom::element_type::DOUBLE: {
+        // 1e16 is as refused as 10000000000000000, which is its canonical form: what is stored can be read again.
+        const double v = std::abs(double(e));
+        return v <= static_cast<double>(kIntegerMax) || v >= kExponentMin || refuse_number();
+      }
       default: return true;
     }
   }
@@ -459,7 +469,10 @@ std::optional<Time> parse_time(std::string_view t) noexcept {
   const Time doy = (153 * (*month + (*month > 2 ? -3 : 9)) + 2) / 5 + *day - 1;
   const Time doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
   const Time days = era * 146'097 + doe - 719'468;
-  return ((days * 24 + *hour) * 60 + *minute - offset_minutes) * 60'000 + *second * 1'000 + ms;
+  const Time at = ((days * 24 + *hour) * 60 + *minute - offset_minutes) * 60'000 + *second * 1'000 + ms;
+  // The offset can lead out of the years that format_time can write.
+  if (at < kTimeMin || at > kTimeMax) return std::nullopt;
+  return at;
 }
 
 ObjectWriter& ObjectWriter::key(std::string_view name) {

@@ -1,7 +1,8 @@
 // JSON in: strict parsing (simdjson's DOM) and the canonical form (RFC 8785). JSON out: append_string and friends.
 //
-// A body is refused for trailing garbage, a duplicate key, depth over the limit, invalid UTF-8, and a number that a
-// double cannot hold; nothing is silently ignored.
+// A body is refused for trailing garbage, a duplicate key, depth over the limit, invalid UTF-8, an integer beyond 2^53
+// and a number that a double cannot hold; nothing is silently ignored. The canonical form of what was accepted is
+// accepted again.
 #pragma once
 
 #include <simdjson.h>
@@ -65,7 +66,8 @@ class ObjectWriter {
   bool first_ = true;
 };
 
-// RFC 3339 with any offset and up to nanoseconds -> ms. Nothing when it is not of that form.
+// RFC 3339 with any offset and up to nanoseconds -> ms. Nothing when it is not of that form or in UTC not in the years
+// 0000 to 9999, which are all that format_time writes.
 [[nodiscard]] std::optional<Time> parse_time(std::string_view text) noexcept;
 [[nodiscard]] std::string format_time(Time at);
 

@@ -37,6 +37,8 @@ constexpr std::array kFields{
     HOLDFAST_LIMIT(lease_ms_min),
     HOLDFAST_LIMIT(lease_ms_max),
     HOLDFAST_LIMIT(wait_ms_max),
+    HOLDFAST_LIMIT(interrupt_grace_ms),
+    HOLDFAST_LIMIT(lease_expiries_max),
     HOLDFAST_LIMIT(live_objects_max),
     HOLDFAST_LIMIT(idle_evict_ms),
     HOLDFAST_LIMIT(in_flight_max),

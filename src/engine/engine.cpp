@@ -185,6 +185,18 @@ void Engine::queue_async(std::string session, QueueCommand command, Precondition
   impl_->command(session, session::Queue{std::move(command), std::move(precondition)}, 0, answer(std::move(done)));
 }
 
+void Engine::interrupt_async(std::string session, InterruptScope scope, Done<Interrupted> done) {
+  impl_->command(session, session::Interrupt{scope}, 0, answer(std::move(done)));
+}
+
+void Engine::redrive_async(std::string session, std::string message, Done<Message> done) {
+  impl_->command(session, session::Redrive{std::move(message)}, 0, answer(std::move(done)));
+}
+
+void Engine::dead_letters_async(DeadLetterQuery query, Done<Page<Message>> done) {
+  impl_->dead_letters(query, std::move(done));
+}
+
 // ---- events and waits ----
 
 void Engine::events_async(std::string session, EventQuery query, Done<EventPage> done) {
@@ -317,6 +329,15 @@ Result<Session> Engine::queue(std::string session, QueueCommand command, Precond
   return wait_for<Session>([&](auto done) {
     queue_async(std::move(session), std::move(command), std::move(precondition), std::move(done));
   });
+}
+Result<Interrupted> Engine::interrupt(std::string session, InterruptScope scope) {
+  return wait_for<Interrupted>([&](auto done) { interrupt_async(std::move(session), scope, std::move(done)); });
+}
+Result<Message> Engine::redrive(std::string session, std::string message) {
+  return wait_for<Message>([&](auto done) { redrive_async(std::move(session), std::move(message), std::move(done)); });
+}
+Result<Page<Message>> Engine::dead_letters(DeadLetterQuery query) {
+  return wait_for<Page<Message>>([&](auto done) { dead_letters_async(std::move(query), std::move(done)); });
 }
 Result<EventPage> Engine::events(std::string session, EventQuery query) {
   return wait_for<EventPage>([&](auto done) { events_async(std::move(session), std::move(query), std::move(done)); });

@@ -1,6 +1,7 @@
 #include "src/engine/impl.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "actors/session/views.hpp"
 #include "actors/shell/lane.hpp"
@@ -252,6 +253,38 @@ void Engine::Impl::list(const SessionQuery& query, Done<Page<Session>> done) {
     if (!scanned) error = std::move(scanned.error());
   }
   if (error) return done(tl::unexpected(std::move(*error)));
+  done(std::move(page));
+}
+
+void Engine::Impl::dead_letters(const DeadLetterQuery& query, Done<Page<Message>> done) {
+  auto range = keys::dead_letters(kDefaultProject);
+  if (!query.cursor.empty()) {  // <session>/<position> of the last one seen
+    const auto slash = query.cursor.find('/');
+    std::uint64_t position = 0;
+    const auto* end = query.cursor.data() + query.cursor.size();
+    const auto* number = query.cursor.data() + std::min(slash, query.cursor.size() - 1) + 1;
+    const auto parsed = std::from_chars(number, end, position);
+    const auto name = query.cursor.substr(0, slash);
+    if (slash == std::string::npos || parsed.ec != std::errc{} || parsed.ptr != end || !valid_name(name))
+      return done(holdfast::fail(ErrorCode::invalid_cursor, "this cursor is not one of ours; start without one"));
+    range.from = keys::dead_letter({{std::string(kDefaultProject), name}, position + 1});
+  }
+  const session::StoreReader reader(*parts_.store);
+  Page<Message> page;
+  std::string last;
+  auto scanned = parts_.store->scan(Family::index, range, [&](std::string_view key, std::string_view) {
+    const auto entry = keys::parse_dead_letter(key);
+    if (!entry) return Visit::next;
+    if (page.items.size() >= query.limit) {
+      page.next = last;
+      return Visit::stop;
+    }
+    last = entry->session.name + "/" + std::to_string(entry->position);
+    if (const auto m = session::Journal(reader, entry->session).at(entry->position))
+      page.items.push_back(session::message_view(entry->session, m->intent, m->row));
+    return Visit::next;
+  });
+  if (!scanned) return done(tl::unexpected(std::move(scanned.error())));
   done(std::move(page));
 }
 

@@ -55,6 +55,7 @@ class Engine::Impl {
   void claim(ClaimRequest request, Done<std::vector<Delivery>> done);
   void events(const std::string& session, const EventQuery& query, Done<EventPage> done);
   void list(const SessionQuery& query, Done<Page<Session>> done);
+  void dead_letters(const DeadLetterQuery& query, Done<Page<Message>> done);
   [[nodiscard]] std::string mint(std::string_view prefix);
   [[nodiscard]] std::unique_ptr<Subscription> watch(const std::string& session, std::function<void()> wake);
   [[nodiscard]] EngineStats stats() const;

@@ -274,12 +274,4 @@ TEST_CASE("a receipt is verified offline, and the key outlives a restart") {
   CHECK(Client(server.port()).get("/v1/keys/receipts").at("/keys/0/public_key") == key);
 }
 
-TEST_CASE("what is not there yet says so") {
-  const Server server;
-  Client client(server.port());
-  client.post(kMessages, prompt("x"));
-  CHECK(client.post(kMessages, prompt("x", "\"on_busy\":\"steer\"")).problem() == "501 not_supported");
-  CHECK(client.post(kMessages, prompt("x", "\"on_busy\":\"interrupt\"")).problem() == "501 not_supported");
-}
-
 }  // namespace holdfast::test

@@ -9,17 +9,6 @@ namespace {
 
 const std::string kMessages = "/v1/sessions/s/messages";
 
-struct Turn {
-  explicit Turn(const Reply& claimed)
-      : delivery(claimed.at("/deliveries/0/delivery")),
-        message(claimed.at("/deliveries/0/message/message")),
-        lease{{"Holdfast-Lease", claimed.at("/deliveries/0/lease")}} {}
-  [[nodiscard]] std::string path(const std::string& call) const { return "/v1/deliveries/" + delivery + "/" + call; }
-  std::string delivery;
-  std::string message;
-  Headers lease;
-};
-
 std::size_t occurrences(const std::string& text, const std::string& of) {
   std::size_t n = 0;
   for (auto at = text.find(of); at != std::string::npos; at = text.find(of, at + 1)) ++n;

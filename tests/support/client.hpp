@@ -167,4 +167,16 @@ inline std::string prompt(const std::string& text, const std::string& more = {})
   return body + "}";
 }
 
+// The first delivery of a claim's answer.
+struct Turn {
+  explicit Turn(const Reply& claimed)
+      : delivery(claimed.at("/deliveries/0/delivery")),
+        message(claimed.at("/deliveries/0/message/message")),
+        lease{{"Holdfast-Lease", claimed.at("/deliveries/0/lease")}} {}
+  [[nodiscard]] std::string path(const std::string& call) const { return "/v1/deliveries/" + delivery + "/" + call; }
+  std::string delivery;
+  std::string message;
+  Headers lease;
+};
+
 }  // namespace holdfast::test

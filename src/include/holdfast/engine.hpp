@@ -87,6 +87,11 @@ class Engine {
   void edit_async(std::string session, std::string message, MessageEdit, Precondition, Done<Message>);
   void cancel_async(std::string session, std::string message, Done<Message>);
   void queue_async(std::string session, QueueCommand, Precondition, Done<Session>);
+  // Captures messages durably: each ends `interrupted`, the running one when its runtime stopped or its grace is over.
+  void interrupt_async(std::string session, InterruptScope, Done<Interrupted>);
+  // Puts a failed message back at the queue's end, with a new series of retries. Errors: not_failed, queue_full.
+  void redrive_async(std::string session, std::string message, Done<Message>);
+  void dead_letters_async(DeadLetterQuery, Done<Page<Message>>);  // by session name, then age
 
   // ---- events ----
   void events_async(std::string session, EventQuery, Done<EventPage>);
@@ -129,6 +134,9 @@ class Engine {
   Result<Message> edit(std::string session, std::string message, MessageEdit, Precondition = {});
   Result<Message> cancel(std::string session, std::string message);
   Result<Session> queue(std::string session, QueueCommand, Precondition = {});
+  Result<Interrupted> interrupt(std::string session, InterruptScope scope = InterruptScope::running);
+  Result<Message> redrive(std::string session, std::string message);
+  Result<Page<Message>> dead_letters(DeadLetterQuery query = {});
   Result<EventPage> events(std::string session, EventQuery query = {});
   Result<Session> wait_session(std::string session, std::uint64_t min_seq, std::int64_t wait_ms);
   Result<Message> wait_message(std::string session, std::string message, std::int64_t wait_ms);

@@ -24,6 +24,7 @@ enum class ErrorCode : std::uint8_t {
   request_timeout,         // 408: the client was too slow
   session_busy,            // 409: on_busy = reject and something is queued or running
   not_queued,              // 409: only a queued message can be edited or cancelled
+  not_failed,              // 409: only a failed message can be redriven
   lease_lost,              // 409: somebody else has the turn, or nobody
   already_exists,          // 409: import or fork onto a name that is in use
   gone,                    // 410: the session was deleted
@@ -36,7 +37,6 @@ enum class ErrorCode : std::uint8_t {
   queue_full,              // 429: wait for the queue to drain
   headers_too_large,       // 431
   internal,                // 500: a bug; nothing was written
-  not_supported,           // 501: a documented part that this version does not have
   commit_unknown,          // 503: the store cannot say; retry with the same id
   overloaded,              // 503: too much in flight; nothing was written
   shutting_down,           // 503: nothing was written

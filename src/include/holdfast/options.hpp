@@ -51,6 +51,8 @@ struct Limits {
   std::uint64_t lease_ms_min = 1'000;
   std::uint64_t lease_ms_max = 3'600'000;
   std::uint64_t wait_ms_max = 60'000;
+  std::uint64_t interrupt_grace_ms = 10'000;  // how long an interrupted runtime may take to stop
+  std::uint64_t lease_expiries_max = 20;      // lost leases of one message before it fails
   std::vector<std::uint64_t> retry_default_ms{2'000, 10'000, 60'000};
   std::vector<std::uint64_t> retry_rate_limited_ms{15'000, 45'000};
   std::vector<std::uint64_t> retry_unreachable_ms{5'000, 5'000, 5'000, 5'000, 5'000, 5'000,

@@ -35,6 +35,10 @@ enum class RepositoryKind : std::uint8_t { none, git, github, gitlab, bitbucket 
 enum class WorkspaceState : std::uint8_t { cold, warm };
 enum class CredentialOutcome : std::uint8_t { none, stored, server_managed, ignored };
 enum class QueueAction : std::uint8_t { pause, resume, reorder, clear };
+enum class InterruptScope : std::uint8_t {
+  running,  // the turn that runs, with what was steered into it
+  all,      // and everything that is queued
+};
 
 [[nodiscard]] constexpr bool terminal(MessageState s) noexcept {
   return s != MessageState::queued && s != MessageState::dispatched && s != MessageState::running;
@@ -199,6 +203,7 @@ struct Message {
   Json result;
   std::optional<Failure> failure;
   std::string merged_into;
+  std::string steered_into;  // the message whose turn it was handed into
   std::uint32_t edits = 0;
 };
 [[nodiscard]] std::string to_json(const Message&);
@@ -217,6 +222,22 @@ struct MessageEdit {
 struct QueueCommand {
   QueueAction action = QueueAction::pause;
   std::vector<std::string> order;  // for reorder: queued message ids, in the order in which they go first
+};
+
+// What an interrupt captured: on disk, so each of them ends `interrupted` whatever happens next.
+struct Interrupted {
+  std::string session;
+  InterruptScope scope = InterruptScope::running;
+  std::string running;         // the message whose turn is to stop; empty: none ran
+  std::uint64_t messages = 0;  // how many messages were captured
+  Time grace_until = 0;        // a runtime that has not stopped by then is fenced; 0: nothing ran
+};
+[[nodiscard]] std::string to_json(const Interrupted&);
+
+// Failed messages that can be redriven.
+struct DeadLetterQuery {
+  std::size_t limit = 100;
+  std::string cursor;
 };
 
 struct Receipt {
@@ -299,7 +320,9 @@ struct Delivery {
   Session session;
   Message message;
   WorkspaceState workspace = WorkspaceState::cold;
+  std::uint64_t workspace_credential = 0;  // the version that the workspace last saw; 0: none
   std::optional<DeliveryCredential> credential;
+  std::vector<Message> steer;  // messages for this turn that came before the hand-out
   std::string traceparent;
 };
 [[nodiscard]] std::string to_json(const Delivery&);
@@ -311,7 +334,7 @@ struct LeaseRef {
 
 struct Heartbeat {
   Time lease_expires_at = 0;
-  std::vector<Json> commands;
+  std::vector<Json> commands;  // {"kind":"interrupt"} | {"kind":"steer","message":{...}}
 };
 
 struct RuntimeEvent {
@@ -338,9 +361,11 @@ struct FailReport {
 [[nodiscard]] std::string_view name_of(RepositoryKind) noexcept;
 [[nodiscard]] std::string_view name_of(WorkspaceState) noexcept;
 [[nodiscard]] std::string_view name_of(CredentialOutcome) noexcept;
+[[nodiscard]] std::string_view name_of(InterruptScope) noexcept;
 [[nodiscard]] std::optional<SessionStatus> session_status(std::string_view) noexcept;
 [[nodiscard]] std::optional<MessageState> message_state(std::string_view) noexcept;
 [[nodiscard]] std::optional<OnBusy> on_busy(std::string_view) noexcept;
+[[nodiscard]] std::optional<InterruptScope> interrupt_scope(std::string_view) noexcept;
 [[nodiscard]] std::optional<RepositoryKind> repository_kind(std::string_view) noexcept;
 [[nodiscard]] std::optional<WorkspaceState> workspace_state(std::string_view) noexcept;
 
