@@ -25,13 +25,15 @@ TEST_CASE("the engine keeps its word under crashes, faults and interleavings") {
   for (std::uint64_t i = 0; i < seeds; ++i) World(one != 0 ? one : i + 1, coverage).run(steps);
   std::printf(
       "%llu seeds: %llu crashes, %llu faults, %llu replays, %llu batches, %llu refusals, %llu deliveries, "
-      "%llu merged, %llu replaced, %llu expired (seen), %llu evictions\n",
+      "%llu merged, %llu replaced, %llu expired (seen), %llu evictions, %llu interrupts, "
+      "%llu steers, %llu redrives\n",
       static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(coverage.crashes),
       static_cast<unsigned long long>(coverage.faults), static_cast<unsigned long long>(coverage.replays),
       static_cast<unsigned long long>(coverage.batches), static_cast<unsigned long long>(coverage.refusals),
       static_cast<unsigned long long>(coverage.deliveries), static_cast<unsigned long long>(coverage.merged),
       static_cast<unsigned long long>(coverage.replaced), static_cast<unsigned long long>(coverage.expiries),
-      static_cast<unsigned long long>(coverage.evictions));
+      static_cast<unsigned long long>(coverage.evictions), static_cast<unsigned long long>(coverage.interrupts),
+      static_cast<unsigned long long>(coverage.steers), static_cast<unsigned long long>(coverage.redrives));
   if (seeds >= 100) {  // a mix that never reaches a branch proves nothing about it
     CHECK(coverage.crashes > 0);
     CHECK(coverage.faults > 0);
@@ -42,5 +44,8 @@ TEST_CASE("the engine keeps its word under crashes, faults and interleavings") {
     CHECK(coverage.replaced > 0);
     CHECK(coverage.expiries > 0);
     CHECK(coverage.evictions > 0);
+    CHECK(coverage.interrupts > 0);
+    CHECK(coverage.steers > 0);
+    CHECK(coverage.redrives > 0);
   }
 }

@@ -91,10 +91,48 @@ void World::run(int steps) {
   verify();
   crash();
   verify();
+  drain();
+  verify();
+}
+
+void World::drain() {
+  store_->inject(MemoryStore::Fault::none);
+  const auto all_ended = [&] {
+    for (const auto& [session, sent] : sessions_) {
+      const auto entity = session::load(session::StoreReader(*store_), {std::string(kDefaultProject), session});
+      REQUIRE(entity);
+      if (entity->state.queued != 0 || entity->state.running) return false;
+    }
+    return true;
+  };
+  for (int round = 0; round < 200 && !all_ended(); ++round) {
+    for (const auto& [session, sent] : sessions_)
+      engine_->command(session, session::Queue{{QueueAction::resume, {}}, {}}, 0,
+                       on_reply<Session>(generation_, [](auto) {}));
+    settle();
+    now_ += 1'000;
+    engine_->timers().run_due();
+    settle();
+    ClaimRequest request;
+    request.max = 4;
+    request.lease_ms = 1'000;
+    engine_->claim(request, [this](Result<std::vector<Delivery>> deliveries) {
+      if (!deliveries) return;
+      for (const auto& d : *deliveries) held_.push_back({d.session.session, d.message.message, {d.delivery, d.lease}});
+    });
+    settle();
+    for (const auto& held : std::exchange(held_, {}))
+      engine_->delivery(held.lease, session::Complete{{}, {"{}", {}}}, 0,
+                        on_reply<session::Nothing>(generation_, [](auto) {}));
+    settle();
+  }
+  REQUIRE(all_ended());
 }
 
 void World::step() {
-  switch (pick(24)) {
+  switch (pick(26)) {
+    case 24: interrupt(); break;
+    case 25: redrive(); break;
     case 0:
     case 1:
     case 2:
@@ -161,6 +199,7 @@ void World::answered(const std::string& session, const Admitted& admitted) {
   if (admitted.replayed) ++coverage_.replays;
   if (admitted.outcome == Outcome::merged) ++coverage_.merged;
   if (admitted.outcome == Outcome::replaced) ++coverage_.replaced;
+  if (admitted.outcome == Outcome::interrupting) ++coverage_.interrupts;
 }
 
 namespace {
@@ -174,9 +213,9 @@ void World::admit() {
   AdmitRequest request = AdmitRequest::prompt("m" + std::to_string(next_id_));
   request.id = "c" + std::to_string(next_id_++);
   request.author = pick(2) == 0 ? "ann" : "bob";
-  constexpr OnBusy kPolicies[] = {OnBusy::enqueue, OnBusy::enqueue, OnBusy::enqueue,
-                                  OnBusy::reject,  OnBusy::replace, OnBusy::merge};
-  request.on_busy = kPolicies[pick(6)];
+  constexpr OnBusy kPolicies[] = {OnBusy::enqueue, OnBusy::enqueue, OnBusy::enqueue,   OnBusy::reject,
+                                  OnBusy::replace, OnBusy::merge,   OnBusy::interrupt, OnBusy::steer};
+  request.on_busy = kPolicies[pick(8)];
   if (pick(8) == 0) request.expires_at = now_ + static_cast<Time>(pick(600)) + 1;
   if (pick(8) == 0) request.not_before = now_ + static_cast<Time>(pick(300));
   sessions_[session][request.id] = Sent{request};
@@ -252,7 +291,15 @@ void World::work_on_lease() {
   if (held_.empty()) return;
   const auto held = held_[pick(held_.size())];
   const auto ignore = on_reply<session::Nothing>(generation_, [](auto) {});
-  switch (pick(6)) {
+  switch (pick(8)) {
+    case 6:
+    case 7:
+      engine_->delivery(held.lease, session::Beat{}, 0, on_reply<Heartbeat>(generation_, [this](auto beat) {
+                          if (!beat) return;
+                          for (const auto& command : beat->commands)
+                            if (command.starts_with(R"({"kind":"steer")")) ++coverage_.steers;
+                        }));
+      break;
     case 0: engine_->delivery(held.lease, session::Accept{}, 0, ignore); break;
     case 1:
       engine_->delivery(held.lease, session::AppendEvents{{}, {{"delta", "{\"n\":1}"}, {"delta", "{\"n\":2}"}}}, 0,
@@ -302,6 +349,25 @@ void World::change_queue() {
       if (pick(6) == 0)
         engine_->command(session, session::Queue{{QueueAction::clear, {}}, {}}, 0,
                          on_reply<Session>(generation_, [](auto) {}));
+  }
+}
+
+void World::interrupt() {
+  if (pick(3) != 0) return;
+  const auto scope = pick(2) == 0 ? InterruptScope::running : InterruptScope::all;
+  engine_->command(any_session(), session::Interrupt{scope}, 0, on_reply<Interrupted>(generation_, [this](auto reply) {
+                     if (reply && reply->messages != 0) ++coverage_.interrupts;
+                   }));
+}
+
+void World::redrive() {
+  const auto session = any_session();
+  const auto& all = sessions_[session];
+  for (const auto& [id, sent] : all) {
+    if (pick(4) != 0) continue;
+    engine_->command(session, session::Redrive{id}, 0, on_reply<Message>(generation_, [this](auto reply) {
+                       if (reply) ++coverage_.redrives;
+                     }));
   }
 }
 
@@ -356,6 +422,7 @@ void World::verify_session(const std::string& session, const std::map<std::strin
   REQUIRE(page);
   std::uint64_t position = 0;
   std::set<std::string> ended;
+  std::set<std::string> failed;
   std::string running;
   for (const auto& event : page->items) {
     REQUIRE(event.id == ++position);
@@ -363,18 +430,27 @@ void World::verify_session(const std::string& session, const std::map<std::strin
     const auto begin = event.data.find("\"message\":\"") + 11;
     const auto message = event.data.substr(begin, event.data.find('"', begin) - begin);
     const auto state = message_state(std::string_view(event.type).substr(8));
-    if (!state) continue;               // message.edited
-    REQUIRE(!ended.contains(message));  // a terminal state is final
-    if (*state == MessageState::dispatched) {
+    if (!state) continue;                                                                  // message.edited
+    if (*state == MessageState::queued && failed.contains(message)) ended.erase(message);  // redriven
+    REQUIRE(!ended.contains(message));                                                     // a terminal state is final
+    const bool steered = event.data.find("\"steered_into\":") != std::string::npos;
+    if (*state == MessageState::dispatched && !steered) {
       REQUIRE(running.empty());
       running = message;
     } else if (running == message && *state != MessageState::running) {
       running.clear();
     }
     if (terminal(*state)) ended.insert(message);
+    if (*state == MessageState::failed) failed.insert(message);
   }
   REQUIRE(position == entity->state.last_position);
-  for (const auto& [name, m] : found) REQUIRE(terminal(m.row.state) == ended.contains(name));
+  const auto& l = engine_->limits();
+  for (const auto& [name, m] : found) {
+    REQUIRE(terminal(m.row.state) == ended.contains(name));
+    const auto& failures = m.row.failures;
+    REQUIRE(failures[0] <= l.retry_default_ms.size());
+    REQUIRE(failures[static_cast<std::size_t>(session::FailureClass::lease_expired)] <= l.lease_expiries_max + 1);
+  }
 }
 
 }  // namespace holdfast::simulation

@@ -44,7 +44,7 @@ struct Held {
 
 struct Coverage {
   std::uint64_t crashes = 0, faults = 0, replays = 0, batches = 0, refusals = 0, deliveries = 0, expiries = 0,
-                evictions = 0, merged = 0, replaced = 0;
+                evictions = 0, merged = 0, replaced = 0, interrupts = 0, steers = 0, redrives = 0;
 };
 
 class World {
@@ -62,6 +62,7 @@ class World {
   void step();
   void drain_actors();
   void settle();  // until nothing moves any more
+  void drain();   // a healthy end: every message reaches its terminal state
   void verify();
   void verify_session(const std::string& session, const std::map<std::string, Sent>& sent);
 
@@ -71,6 +72,8 @@ class World {
   void claim();
   void work_on_lease();
   void change_queue();
+  void interrupt();
+  void redrive();
   void answered(const std::string& session, const Admitted& admitted);
   [[nodiscard]] bool durable(const std::string& session, const std::string& message) const;
 
