@@ -21,8 +21,9 @@ for c in $cells; do
   for round in $(seq "$rounds"); do
     "$bin/floor" 9391 "$work/floor.log" & server=$!
     sleep 0.5; load floor "$c" http://127.0.0.1:9391; stop; rm -f "$work/floor.log"
+    : >"$work/ready"
     "$bin/holdfast" serve --data "$work/data" --listen 127.0.0.1:9392 --queue-capacity 1000000 --log-level warn >"$work/ready" & server=$!
-    for _ in $(seq 50); do grep -q listening "$work/ready" && break; sleep 0.1; done
+    for _ in $(seq 300); do grep -q listening "$work/ready" && break; sleep 0.1; done
     load holdfast "$c" http://127.0.0.1:9392; stop; rm -rf "$work/data"
     [ -t 2 ] && printf '\r%s connections: round %s of %s ' "$c" "$round" "$rounds" >&2
   done

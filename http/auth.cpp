@@ -14,20 +14,45 @@ std::string_view bearer(std::string_view field) noexcept {
   return field;
 }
 
-}  // namespace
-
-OperatorKeyAuthenticator::OperatorKeyAuthenticator(std::string_view key) : key_hash_(sha256(key)) {}
-
-Result<void> OperatorKeyAuthenticator::check(const Request& request) const {
+// The one credential of a request; empty: none.
+Result<std::string> credential(const Request& request) {
   const auto authorization = request.single("authorization");
   if (!authorization) return tl::unexpected(authorization.error());
   const auto api_key = request.single("x-api-key");
   if (!api_key) return tl::unexpected(api_key.error());
   if (*authorization && *api_key)
-    return fail(ErrorCode::invalid_request, "ambiguous credentials: send Authorization or x-api-key, not both");
-  const std::string_view key = *api_key ? **api_key : *authorization ? bearer(**authorization) : std::string_view{};
-  if (key.empty() || !equal_constant_time(sha256(key), key_hash_)) return fail(ErrorCode::unauthorized, {});
-  return {};
+    return fail(ErrorCode::ambiguous_credentials, "send Authorization or x-api-key, not both");
+  return std::string(*api_key ? **api_key : *authorization ? bearer(**authorization) : std::string_view{});
+}
+
+}  // namespace
+
+Result<Caller> NoAuthenticator::check(const Request& request) const {
+  auto shown = credential(request);
+  if (!shown) return tl::unexpected(std::move(shown.error()));
+  Caller caller;
+  caller.bearer = std::move(*shown);
+  return caller;
+}
+
+KeyAuthenticator::KeyAuthenticator(std::string_view operator_key, const Engine& engine)
+    : key_hash_(sha256(operator_key)), engine_(engine) {}
+
+Result<Caller> KeyAuthenticator::check(const Request& request) const {
+  auto shown = credential(request);
+  if (!shown) return tl::unexpected(std::move(shown.error()));
+  if (shown->empty()) return fail(ErrorCode::unauthorized, {});
+  Caller caller;
+  caller.bearer = std::move(*shown);
+  if (equal_constant_time(sha256(caller.bearer), key_hash_)) {
+    caller.kind = Caller::Kind::operator_key;
+  } else if (auto runtime = engine_.runtime_of(caller.bearer)) {
+    caller.kind = Caller::Kind::runtime;
+    caller.runtime = std::move(*runtime);
+  } else {
+    caller.kind = Caller::Kind::ticket_holder;
+  }
+  return caller;
 }
 
 }  // namespace holdfast::http

@@ -26,6 +26,7 @@ namespace holdfast::http {
 [[nodiscard]] Result<MessageEdit> message_edit(json::Element body, const Limits& limits);
 [[nodiscard]] Result<QueueCommand> queue_command(json::Element body, const Limits& limits);
 [[nodiscard]] Result<InterruptScope> interrupt_request(json::Element body);
+[[nodiscard]] Result<RuntimeSpec> runtime_spec(json::Element body, const Limits& limits);
 [[nodiscard]] Result<ForkRequest> fork_request(json::Element body);
 
 [[nodiscard]] Result<ClaimRequest> claim_request(json::Element body, const Limits& limits);

@@ -77,6 +77,33 @@ Result<std::vector<RuntimeEvent>> runtime_events(Element body, const Limits& lim
   return events;
 }
 
+Result<RuntimeSpec> runtime_spec(Element body, const Limits& limits) {
+  constexpr std::size_t kUrlBytesMax = 4'096;
+  const Place root("");
+  json::Object members;
+  HOLDFAST_TRY(members, strict::object(body, root));
+  RuntimeSpec spec;
+  for (const auto [key, value] : members) {
+    const Place here(root, key);
+    if (key == "url") {
+      std::string_view url;
+      HOLDFAST_TRY(url, strict::filled_text(value, here, kUrlBytesMax));
+      if (!url.starts_with("http://") && !url.starts_with("https://"))
+        return strict::bad(here, "must be an http or https URL");
+      spec.url = std::string(url);
+    } else if (key == "labels") {
+      HOLDFAST_TRY(spec.labels, strict::labels(value, here, limits.labels_max));
+    } else if (key == "capacity") {
+      std::uint64_t capacity = 0;
+      HOLDFAST_TRY(capacity, strict::number(value, here, 0, std::uint64_t{1} << 20));
+      spec.capacity = static_cast<std::uint32_t>(capacity);
+    } else {
+      return strict::unknown(here);
+    }
+  }
+  return spec;
+}
+
 Result<Completion> completion(Element body, const Limits& limits) {
   const Place root("");
   json::Object members;

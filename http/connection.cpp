@@ -13,18 +13,12 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t kReadBytes = 8 << 10;
 constexpr std::size_t kUnsentMax = 256 << 10;       // answers to pipelined requests wait beyond this
 constexpr std::size_t kBufferBytesKept = 64 << 10;  // a larger output buffer is given back
 constexpr std::int64_t kLingerMs = 2'000;
 constexpr std::int64_t kLingerStoppingMs = 100;  // a stop does not wait for clients that keep their side open
 
 ParserLimits parser_limits(const Limits& limits) { return {limits.header_bytes_max, &body_limit, &limits}; }
-
-std::string_view view(const boost::beast::flat_buffer& buffer) {
-  const auto data = buffer.data();
-  return {static_cast<const char*>(data.data()), data.size()};
-}
 
 }  // namespace
 
@@ -55,21 +49,39 @@ void Connection::reject(const Error& error) {
 
 // Parses and answers what was read, writes what is to be written, reads on.
 void Connection::work() {
-  while (phase_ == Phase::reading && in_.size() != 0 && unsent() < kUnsentMax)
-    if (!parse()) break;
+  while (phase_ == Phase::reading && parsed_ < in_.size()) {
+    if (unsent() >= kUnsentMax) flush();
+    if (unsent() >= kUnsentMax || !parse()) break;
+  }
+  drop_parsed();
   if (phase_ == Phase::reading && end_of_input_ && unsent() < kUnsentMax) phase_ = Phase::closing;
   flush();
   read();
 }
 
+void Connection::drop_parsed() {
+  if (parsed_ < in_.size()) {
+    in_.erase(0, parsed_);
+  } else {
+    in_.clear();
+    if (in_.capacity() > kBufferBytesKept) in_.shrink_to_fit();
+  }
+  parsed_ = 0;
+}
+
+void Connection::forget_input() {
+  in_.clear();
+  parsed_ = 0;
+}
+
 // True when a request was complete, and dispatched.
 bool Connection::parse() {
-  const auto used = parser_.feed(view(in_));
+  const auto used = parser_.feed(std::string_view(in_).substr(parsed_));
   if (!used) {
     refuse(used.error());
     return false;
   }
-  in_.consume(*used);
+  parsed_ += *used;
   const auto state = parser_.state();
   if (state == Parser::State::complete) {
     dispatch();
@@ -126,10 +138,10 @@ void Connection::read() {
       phase_ == Phase::answering ? in_.size() >= kReadBytes : phase_ == Phase::reading && unsent() >= kUnsentMax;
   if (full) return;
   reading_ = true;
-  const auto room = in_.prepare(kReadBytes);
-  socket_.async_read_some(room, [self = shared_from_this()](const boost::system::error_code& ec, std::size_t bytes) {
-    self->on_read(ec, bytes);
-  });
+  socket_.async_read_some(asio::buffer(arriving_),
+                          [self = shared_from_this()](const boost::system::error_code& ec, std::size_t bytes) {
+                            self->on_read(ec, bytes);
+                          });
 }
 
 void Connection::on_read(const boost::system::error_code& ec, std::size_t bytes) {
@@ -139,7 +151,7 @@ void Connection::on_read(const boost::system::error_code& ec, std::size_t bytes)
   if (ec == asio::error::eof) return on_end_of_input();
   if (ec) return close();
   if (phase_ == Phase::lingering || phase_ == Phase::streaming) return read();  // what it still says does not matter
-  in_.commit(bytes);
+  in_.append(arriving_.data(), bytes);
   if (phase_ == Phase::reading) work();
   else read();
 }
@@ -198,7 +210,7 @@ void Connection::begin_stream(std::shared_ptr<StreamSource> source) {
   exchange_.end();
   phase_ = Phase::streaming;
   source_ = std::move(source);
-  in_.clear();
+  forget_input();
   read();
 }
 
@@ -259,7 +271,7 @@ void Connection::linger() {
   socket_.shutdown(Tcp::socket::shutdown_send, ec);
   if (ec) return close();
   phase_ = Phase::lingering;
-  in_.clear();
+  forget_input();
   const bool stopping = exchange_.services().stopping.load(std::memory_order_relaxed);
   read_deadline_ = thread_->now_ms() + (stopping ? kLingerStoppingMs : kLingerMs);
   read();

@@ -16,8 +16,8 @@
 // are held before reading or answering pauses.
 #pragma once
 
+#include <array>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -68,7 +68,11 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
  private:
   enum class Phase : std::uint8_t { reading, answering, streaming, handing_over, closing, lingering, closed };
 
+  static constexpr std::size_t kReadBytes = 8 << 10;
+
   void work();
+  void drop_parsed();
+  void forget_input();
   [[nodiscard]] bool parse();
   void dispatch();
   void refuse(const Error& error);
@@ -88,7 +92,10 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   Tcp::socket socket_;
   Exchange exchange_;
   Parser parser_;
-  boost::beast::flat_buffer in_;
+  // What arrives lands in a place of its own: a read may be under way while what came before it is parsed.
+  std::array<char, kReadBytes> arriving_;
+  std::string in_;
+  std::size_t parsed_ = 0;  // of in_
   std::string out_;
   std::size_t sent_ = 0;  // of out_
   std::shared_ptr<StreamSource> source_;

@@ -17,6 +17,14 @@ bool open_door(const Exchange& exchange, const Match* match) {
   return match != nullptr && match->route->handler == &read_events && carries_ticket(request);
 }
 
+Result<void> admits(const Match* match, const Caller& caller) {
+  const auto access = match != nullptr ? match->route->access : Access::operator_only;
+  if (caller.kind == Caller::Kind::ticket_holder && access != Access::tickets) return fail(ErrorCode::unauthorized, {});
+  if (caller.kind == Caller::Kind::runtime && access == Access::operator_only)
+    return fail(ErrorCode::forbidden, "a runtime's token opens claims, deliveries and its own registration only");
+  return {};
+}
+
 void answer_options(Exchange& exchange, const std::string& allow) {
   auto& answer = exchange.answer();
   answer.status = 204;
@@ -44,8 +52,15 @@ void dispatch(Exchange& exchange) {
   const auto found = exchange.services().router.match(request.method(), request.path());
   const auto* match = std::get_if<Match>(&found);
   if (match != nullptr) exchange.set_match(*match);
-  if (!open_door(exchange, match))
-    if (const auto ok = exchange.services().authenticator.check(request); !ok) return exchange.fail(ok.error());
+  if (match != nullptr && match->route->handler == &read_events && carries_ticket(request) &&
+      (request.find("authorization") || request.find("x-api-key")))
+    return exchange.fail(ErrorCode::ambiguous_credentials, "send a ticket or a key, not both");
+  if (!open_door(exchange, match)) {
+    auto caller = exchange.services().authenticator.check(request);
+    if (!caller) return exchange.fail(caller.error());
+    if (const auto ok = admits(match, *caller); !ok) return exchange.fail(ok.error());
+    exchange.set_caller(std::move(*caller));
+  }
   if (match != nullptr) {
     if (const auto ok = match->route->handler(exchange); !ok) exchange.fail(ok.error());
     return;

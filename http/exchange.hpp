@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "http/answer.hpp"
+#include "http/auth.hpp"
 #include "http/io_thread.hpp"
 #include "http/request.hpp"
 #include "http/router.hpp"
@@ -47,6 +48,8 @@ class Exchange {
   [[nodiscard]] Engine& engine() const noexcept { return services().engine; }
   [[nodiscard]] const Limits& limits() const noexcept { return services().limits; }
 
+  // Who asks.
+  [[nodiscard]] const Caller& caller() const noexcept { return caller_; }
   // The path parameter as a name. Errors: invalid_name.
   [[nodiscard]] Result<std::string> name(std::size_t parameter) const;
   // The body as JSON; valid until the thread parses again. Errors: invalid_body, unsupported_media_type.
@@ -70,6 +73,7 @@ class Exchange {
   // ---- for the connection ----
   void begin();
   void set_match(const Match& match) noexcept { match_ = match; }
+  void set_caller(Caller caller) noexcept { caller_ = std::move(caller); }
   void set_route_unknown() noexcept { match_ = {}; }
   // Ends this exchange: answers that are still in the air are no longer wanted.
   void end() noexcept;
@@ -81,6 +85,7 @@ class Exchange {
   Connection& connection_;
   Request request_;
   Match match_;
+  Caller caller_;
   std::string request_id_;
   std::uint64_t serial_ = 0;
   bool waiting_ = false;

@@ -49,6 +49,7 @@ bool Router::fits(const Pattern& pattern, const Segments& segments, Match& match
     if (!parameter(pattern.segments[i])) {
       if (pattern.segments[i] != segments[i]) return false;
     } else {
+      if (segments[i].empty()) return false;
       HOLDFAST_CHECK(parameters < kPathParametersMax);
       match.parameters[parameters++] = segments[i];
     }

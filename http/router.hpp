@@ -22,10 +22,18 @@ class Exchange;
 // answered.
 using Handler = Result<void> (*)(Exchange&);
 
+// Whom a route is for, when auth is on.
+enum class Access : std::uint8_t {
+  operator_only,
+  runtimes,  // the operator, and runtimes by their auth token
+  tickets,   // as `runtimes`, and the handler redeems tickets
+};
+
 struct Route {
   Verb method = Verb::get;
   std::string_view pattern;  // static storage
   Handler handler = nullptr;
+  Access access = Access::operator_only;
 };
 
 inline constexpr std::size_t kPathParametersMax = 2;

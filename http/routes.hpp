@@ -61,4 +61,11 @@ Result<void> get_limits(Exchange&);
 Result<void> get_error_page(Exchange&);
 Result<void> get_receipt_keys(Exchange&);
 
+Result<void> list_runtimes(Exchange&);
+Result<void> register_runtime(Exchange&);
+Result<void> beat_runtime(Exchange&);
+Result<void> rotate_runtime(Exchange&);
+Result<void> remove_runtime(Exchange&);
+Result<void> mint_runtime_ticket(Exchange&);
+
 }  // namespace holdfast::http

@@ -78,6 +78,13 @@ Result<void> claim_deliveries(Exchange& x) {
   ClaimRequest request;
   HOLDFAST_TRY(body, x.json_or_empty());
   HOLDFAST_TRY(request, claim_request(body, x.limits()));
+  if (x.caller().kind == Caller::Kind::runtime) {
+    const auto& runtime = x.caller().runtime;
+    if (!request.runtime.empty() && request.runtime != runtime)
+      return fail(ErrorCode::forbidden, "this token is runtime " + runtime + "'s; it cannot claim for another");
+    request.runtime = runtime;
+    x.engine().beat_runtime_async(runtime, {RuntimeProof::Kind::none, x.caller().bearer}, [](auto) {});
+  }
   x.engine().claim_async(std::move(request), x.then_waiting<std::vector<Delivery>>(&send_deliveries, &release_all));
   return {};
 }

@@ -26,9 +26,9 @@ unsigned thread_count(const ServerOptions& options) {
   return options.io_threads != 0 ? options.io_threads : std::max(1U, std::thread::hardware_concurrency() / 2);
 }
 
-std::unique_ptr<Authenticator> make_authenticator(const ServerOptions& options) {
+std::unique_ptr<Authenticator> make_authenticator(const ServerOptions& options, const Engine& engine) {
   if (options.auth == AuthMode::none) return std::make_unique<NoAuthenticator>();
-  return std::make_unique<OperatorKeyAuthenticator>(options.operator_key);
+  return std::make_unique<KeyAuthenticator>(options.operator_key, engine);
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ class Server::Impl {
   Impl(Engine& engine, ServerOptions options, Logger& logger)
       : options_(std::move(options)),
         router_(api_routes()),
-        authenticator_(make_authenticator(options_)),
+        authenticator_(make_authenticator(options_, engine)),
         cors_(options_.cors_origins),
         tickets_(random_, static_cast<std::int64_t>(engine.limits().ticket_ttl_ms)),
         metrics_(api_routes(), thread_count(options_)),

@@ -12,6 +12,8 @@ constexpr char kSession = 'S';
 constexpr char kReady = 'R';
 constexpr char kAlarm = 'A';
 constexpr char kDead = 'D';
+constexpr char kRuntime = 'T';
+constexpr char kHeld = 'L';
 constexpr std::size_t kNumberBytes = 8;
 constexpr std::uint8_t kPriorityMax = 9;
 
@@ -197,6 +199,40 @@ std::optional<DeadLetter> parse_dead_letter(std::string_view key) {
 
 Range dead_letters(const SessionId& id) { return starting_with(kDead + session_prefix(id)); }
 Range dead_letters(std::string_view project) { return starting_with(kDead + project_prefix(project)); }
+
+std::string runtime(std::string_view project, std::string_view name) {
+  std::string key(1, kRuntime);
+  append_short(key, project);
+  key += name;
+  return key;
+}
+
+Range runtimes(std::string_view project) { return starting_with(runtime(project, {})); }
+
+std::string held_turn(std::string_view runtime, const SessionId& session) {
+  std::string key(1, kHeld);
+  append_short(key, session.project);
+  append_short(key, runtime);
+  key += session_prefix(session);
+  return key;
+}
+
+std::optional<SessionId> session_of_held_turn(std::string_view key) {
+  Reader in(key);
+  in.expect(kHeld);
+  in.short_text();
+  in.short_text();
+  auto session = read_session(in);
+  if (!in.done()) return std::nullopt;
+  return session;
+}
+
+Range held_turns(std::string_view project, std::string_view runtime) {
+  std::string prefix(1, kHeld);
+  append_short(prefix, project);
+  append_short(prefix, runtime);
+  return starting_with(std::move(prefix));
+}
 
 std::optional<SessionId> session_of_document(std::string_view key) {
   Reader in(key);

@@ -2,6 +2,7 @@
 //
 //   objects   S <session> d                 the session's document (configuration)
 //             S <session> s                 the session's state
+//             T <project> <name>            a runtime
 //   journal   S <session> j <position>      marker: admission, transition or journalled operation
 //             S <session> d <position>      position of the latest marker of the message admitted at <position>
 //             S <session> i <id>            position of the message with this client-chosen id
@@ -10,6 +11,7 @@
 //   index     R <project> <9-priority> <at> <session name>   ready to be handed out; value: the session's labels
 //             A <at> S <session>            alarm due
 //             D S <session> <position>      failed message that can be redriven
+//             L <project> <runtime> S <session>   a turn that this runtime holds
 //   system    "identity" "format" "clean" "schema/<n>"
 //
 // <session> is u8 length, project, u8 length, name. Positions of journal and streams are one sequence.
@@ -66,6 +68,14 @@ struct DeadLetter {
 [[nodiscard]] std::optional<DeadLetter> parse_dead_letter(std::string_view key);
 [[nodiscard]] Range dead_letters(const SessionId& id);
 [[nodiscard]] Range dead_letters(std::string_view project);
+
+[[nodiscard]] std::string runtime(std::string_view project, std::string_view name);
+[[nodiscard]] Range runtimes(std::string_view project);
+
+// That `runtime` holds the turn of `session`.
+[[nodiscard]] std::string held_turn(std::string_view runtime, const SessionId& session);
+[[nodiscard]] std::optional<SessionId> session_of_held_turn(std::string_view key);
+[[nodiscard]] Range held_turns(std::string_view project, std::string_view runtime);
 
 // The session of an `objects` key that ends in 'd'; nothing for other keys.
 [[nodiscard]] std::optional<SessionId> session_of_document(std::string_view key);

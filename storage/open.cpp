@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view kIdentity = "identity";
 constexpr std::string_view kFormat = "format";
 constexpr std::string_view kClean = "clean";
+constexpr std::string_view kKeyCheck = "key_check";
 
 // First in each of these values: the version of its layout.
 constexpr std::uint8_t kValueFormat = 1;
@@ -116,6 +117,23 @@ Result<StoreIdentity> identify(Store& store, Time now, Random& random) {
     if (auto cleared = clear_clean_mark(store); !cleared) return tl::unexpected(cleared.error());
   }
   return identity;
+}
+
+Result<void> check_master_key(Store& store, std::string_view check) {
+  const auto row = store.get(Family::system, kKeyCheck);
+  if (!row) return tl::unexpected(row.error());
+  if (!*row) {
+    WriteSet writes;
+    writes.put(Family::system, std::string(kKeyCheck), encode_text(check));
+    return write_synced(store, writes);
+  }
+  const auto known = decode_text(**row);
+  if (!known) return damaged(kKeyCheck);
+  if (*known == check) return {};
+  return fail(
+      ErrorCode::invalid_request,
+      "This master key does not belong to the store: the secrets in it were sealed with another one. Nothing was "
+      "changed. Put the right key file back.");
 }
 
 Result<void> mark_clean(Store& store) {

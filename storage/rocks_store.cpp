@@ -159,6 +159,9 @@ Result<void> RocksStore::sync() {
 }
 
 Result<void> RocksStore::compact(Family family, const Range& range) {
+  // What is in tables of every family needs no log, so the log with the old rows goes too.
+  const std::vector<rocksdb::ColumnFamilyHandle*> families(impl_->families.begin(), impl_->families.end());
+  if (const auto status = impl_->db->Flush(rocksdb::FlushOptions(), families); !status.ok()) return read_failed(status);
   const rocksdb::Slice from(range.from);
   const rocksdb::Slice to(range.to);
   rocksdb::CompactRangeOptions options;

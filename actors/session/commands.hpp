@@ -79,6 +79,9 @@ struct Fail {
 struct Release {
   Lease lease;
 };
+struct Fence {
+  std::string runtime;
+};                // the runtime is gone: a turn that it still holds goes back
 struct Alarm {};  // a durable alarm of the session is due
 struct Export {};
 struct Import {
@@ -94,7 +97,7 @@ struct Fork {
 
 using Command = std::variant<Put, Get, Patch, Remove, Admit, ReadMessage, ReadMessages, ReadReceipt, Edit, Cancel,
                              Queue, Redrive, Interrupt, Dispatch, Accept, Beat, AppendEvents, Complete, Fail, Release,
-                             Alarm, Export, Import, ForkSource, Fork>;
+                             Fence, Alarm, Export, Import, ForkSource, Fork>;
 
 // A dispatch that found nothing to hand out answers Nothing.
 struct Nothing {};

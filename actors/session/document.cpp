@@ -178,6 +178,32 @@ std::string to_json(const Interrupted& i) {
   return out;
 }
 
+namespace {
+void runtime_members(ObjectWriter& o, const RuntimeInfo& r) {
+  o.text("runtime", r.runtime).text("state", name_of(r.state));
+  if (r.url.empty()) o.null("url");
+  else o.text("url", r.url);
+  o.raw("labels", object(r.labels)).number("capacity", r.capacity);
+  o.time("created_at", r.created_at).time("updated_at", r.updated_at).time("seen_at", r.seen_at);
+}
+}  // namespace
+
+std::string to_json(const RuntimeInfo& r) {
+  std::string out;
+  ObjectWriter o(out);
+  runtime_members(o, r);
+  o.end();
+  return out;
+}
+
+std::string to_json(const Registration& r) {
+  std::string out;
+  ObjectWriter o(out);
+  runtime_members(o, r.runtime);
+  o.text_if("auth_token", r.auth_token).text_if("inbound_secret", r.inbound_secret).end();
+  return out;
+}
+
 std::string to_json(const Receipt& r) {
   std::string out;
   ObjectWriter(out).raw("receipt", r.receipt).text("key", r.key).text("signature", r.signature).end();

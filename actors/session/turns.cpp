@@ -25,11 +25,18 @@ bool ended_as(const Work& work, const Lease& lease, MessageState state) {
          equal_constant_time(row->lease_hash, sha256(lease.secret));
 }
 
+// Nobody has the turn any more.
+void let_go(Work& work) {
+  const auto& runtime = work.state.running->runtime;
+  if (!runtime.empty()) work.writes.erase(Family::index, keys::held_turn(runtime, work.context.id));
+  work.state.running.reset();
+}
+
 // The running message goes back to the head of the queue.
 void return_turn(Work& work, Row row) {
   const auto position = work.state.running->position;
   return_steers(work);
-  work.state.running.reset();
+  let_go(work);
   if (const auto m = work.journal.at(position)) work.requeue(position, m->intent, std::move(row));
   work.state.updated_at = work.context.now;
 }
@@ -66,7 +73,7 @@ void end_turn(Work& work, MessageState state, Row row) {
   row.retry_at = 0;
   const auto position = work.state.running->position;
   end_steers(work, state);
-  work.state.running.reset();
+  let_go(work);
   work.transition(position, row);
   if (state == MessageState::failed) work.writes.put(Family::index, keys::dead_letter({work.context.id, position}), {});
   work.state.updated_at = work.context.now;
@@ -102,6 +109,7 @@ Result<Reply> run(Work& work, const Dispatch& command) {
   running.lease_ms = command.lease_ms;
   running.runtime = command.runtime;
   running.row = m->row;
+  if (!running.runtime.empty()) work.writes.put(Family::index, keys::held_turn(running.runtime, work.context.id), {});
   state.running = std::move(running);
   state.updated_at = work.context.now;
   if (state.steered_turn != m->position) state.steers.clear();  // they were for a turn that will not run
@@ -233,6 +241,15 @@ Result<Reply> run(Work& work, const Release& command) {
   }
   --row.attempt;  // a turn that was handed back unworked burns no attempt
   return_turn(work, std::move(row));
+  return Nothing{};
+}
+
+Result<Reply> run(Work& work, const Fence& command) {
+  auto& running = work.state.running;
+  if (!work.document.exists || work.document.deleted || !running || running->runtime != command.runtime)
+    return Nothing{};
+  if (running->interrupt_until != 0) end_turn(work, MessageState::interrupted, running->row);
+  else lease_expired(work);
   return Nothing{};
 }
 

@@ -272,6 +272,7 @@ void Work::settle() {
 }
 
 void Work::bury() {
+  effects.shredded = journal.get(Family::vault, Vault::session_key_key(context.id)).has_value();
   const auto all = keys::all_of(context.id);
   const auto secrets = Vault::session_range(context.id);
   writes.erase_range(Family::journal, all.from, all.to);
@@ -284,9 +285,10 @@ void Work::bury() {
     writes.erase(Family::index,
                  keys::ready({context.id.project, state.ready->priority, state.ready->at, context.id.name}));
   if (state.armed != 0) writes.erase(Family::index, keys::alarm({state.armed, context.id}));
+  if (state.running && !state.running->runtime.empty())
+    writes.erase(Family::index, keys::held_turn(state.running->runtime, context.id));
   effects.events = true;
   effects.ready_changed = true;
-  effects.shredded = true;
   entity = Entity{};
   document.exists = true;
   document.deleted = true;

@@ -104,6 +104,7 @@ class Work {
 [[nodiscard]] Result<Reply> run(Work&, const Complete&);
 [[nodiscard]] Result<Reply> run(Work&, const Fail&);
 [[nodiscard]] Result<Reply> run(Work&, const Release&);
+[[nodiscard]] Result<Reply> run(Work&, const Fence&);
 [[nodiscard]] Result<Reply> run(Work&, const Alarm&);
 [[nodiscard]] Result<Reply> run(Work&, const Put&);  // configuration.cpp
 [[nodiscard]] Result<Reply> run(Work&, const Get&);

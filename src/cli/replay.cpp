@@ -155,7 +155,7 @@ class Replay {
         ++(response->headers.contains("idempotency-replayed") ? there_ : admitted_);
         return true;
       }
-      if (response && response->status != 503 && response->status != 507 && response->status != 429) {
+      if (response && response->status != 503 && response->status != 429) {
         refuse(session + " " + line.id + ": " + problem_text(*response));
         return false;
       }

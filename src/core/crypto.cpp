@@ -109,6 +109,13 @@ std::optional<std::string> from_hex(std::string_view hex) {
   return out;
 }
 
+std::string to_base64(std::string_view raw) {
+  std::string out(sodium_base64_encoded_len(raw.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
+  sodium_bin2base64(out.data(), out.size(), bytes(raw), raw.size(), sodium_base64_VARIANT_ORIGINAL);
+  out.pop_back();  // the terminating zero
+  return out;
+}
+
 std::string to_base64url(std::string_view raw) {
   constexpr int kVariant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
   std::string out(sodium_base64_encoded_len(raw.size(), kVariant), '\0');

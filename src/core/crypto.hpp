@@ -21,6 +21,7 @@ void crypto_start();
 [[nodiscard]] std::string sha256(std::string_view data);  // 32 raw bytes
 [[nodiscard]] std::string to_hex(std::string_view raw);
 [[nodiscard]] std::optional<std::string> from_hex(std::string_view hex);
+[[nodiscard]] std::string to_base64(std::string_view raw);     // RFC 4648 4, with padding
 [[nodiscard]] std::string to_base64url(std::string_view raw);  // without padding
 [[nodiscard]] std::optional<std::string> from_base64url(std::string_view text);
 [[nodiscard]] bool equal_constant_time(std::string_view a, std::string_view b) noexcept;

@@ -19,7 +19,9 @@ constexpr std::array kFaces{
     Face{ErrorCode::invalid_cursor, 400, false, "invalid_cursor", "The cursor is not valid"},
     Face{ErrorCode::invalid_request, 400, false, "invalid_request", "The request is not valid"},
     Face{ErrorCode::model_required, 400, false, "model_required", "A model is required"},
+    Face{ErrorCode::ambiguous_credentials, 400, false, "ambiguous_credentials", "More than one credential"},
     Face{ErrorCode::unauthorized, 401, false, "unauthorized", "Authentication is required"},
+    Face{ErrorCode::forbidden, 403, false, "forbidden", "Not allowed with this credential"},
     Face{ErrorCode::not_found, 404, false, "not_found", "Not found"},
     Face{ErrorCode::method_not_allowed, 405, false, "method_not_allowed", "The method is not allowed here"},
     Face{ErrorCode::request_timeout, 408, true, "request_timeout", "The request took too long to arrive"},
@@ -41,7 +43,7 @@ constexpr std::array kFaces{
     Face{ErrorCode::commit_unknown, 503, true, "commit_unknown", "The outcome of the write is unknown"},
     Face{ErrorCode::overloaded, 503, true, "overloaded", "Too much is in flight"},
     Face{ErrorCode::shutting_down, 503, true, "shutting_down", "The server is starting or stopping"},
-    Face{ErrorCode::insufficient_storage, 507, true, "insufficient_storage", "The disk is full"},
+    Face{ErrorCode::insufficient_storage, 503, true, "insufficient_storage", "The disk is full"},
 };
 
 constexpr bool in_order() {

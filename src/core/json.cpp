@@ -201,38 +201,41 @@ void append_object(std::string& out, Object object) {
 
 // What a simdjson value says, as an owned tree: for merge_patch only, which is not on the hot path.
 struct Node {
+  std::string name;  // of a member
   std::string text;  // canonical text of anything but an object
-  std::vector<std::pair<std::string, Node>> members;
+  std::vector<Node> members;
   bool object = false;
 };
 
-Node node_of(Element e) {
+Node node_of(std::string_view own_name, Element e) {
   Node node;
+  node.name = own_name;
   Object object;
   if (e.get(object) != simdjson::SUCCESS) {
     node.text = canonical(e);
     return node;
   }
   node.object = true;
-  for (const auto [name, value] : object) node.members.emplace_back(std::string(name), node_of(value));
+  for (const auto [name, value] : object) node.members.push_back(node_of(name, value));
   return node;
 }
 
+// Changes what `target` holds; its name stays.
 void apply_patch(Node& target, const Node& patch) {
-  if (!patch.object) {
-    target = patch;
-    return;
+  if (!patch.object || !target.object) {
+    target.text = patch.text;
+    target.members.clear();
+    target.object = patch.object;
   }
-  if (!target.object) target = Node{{}, {}, true};
-  for (const auto& [name, change] : patch.members) {
-    auto member =
-        std::find_if(target.members.begin(), target.members.end(), [&](const auto& m) { return m.first == name; });
+  for (const auto& change : patch.members) {
+    auto member = std::find_if(target.members.begin(), target.members.end(),
+                               [&change](const Node& m) { return m.name == change.name; });
     if (!change.object && change.text == "null") {
       if (member != target.members.end()) target.members.erase(member);
       continue;
     }
-    if (member == target.members.end()) member = target.members.insert(member, {name, Node{}});
-    apply_patch(member->second, change);
+    if (member == target.members.end()) member = target.members.insert(member, Node{change.name, {}, {}, false});
+    apply_patch(*member, change);
   }
 }
 
@@ -242,15 +245,15 @@ void append_node(std::string& out, Node& node) {
     return;
   }
   std::sort(node.members.begin(), node.members.end(),
-            [](const auto& a, const auto& b) { return utf16_less(a.first, b.first); });
+            [](const Node& a, const Node& b) { return utf16_less(a.name, b.name); });
   out += '{';
   bool first = true;
-  for (auto& [name, value] : node.members) {
+  for (auto& member : node.members) {
     if (!first) out += ',';
     first = false;
-    append_string(out, name);
+    append_string(out, member.name);
     out += ':';
-    append_node(out, value);
+    append_node(out, member);
   }
   out += '}';
 }
@@ -360,8 +363,8 @@ Result<std::string> merge_patch(std::string_view target, std::string_view patch)
   if (!from) return tl::unexpected(std::move(from.error()));
   auto change = patch_parser.parse(patch);
   if (!change) return tl::unexpected(std::move(change.error()));
-  Node node = node_of(*from);
-  apply_patch(node, node_of(*change));
+  Node node = node_of({}, *from);
+  apply_patch(node, node_of({}, *change));
   std::string out;
   append_node(out, node);
   return out;

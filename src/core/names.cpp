@@ -28,6 +28,7 @@ constexpr std::array<Name, 6> kOnBusy{"enqueue", "reject", "interrupt", "replace
 constexpr std::array<Name, 5> kOutcome{"enqueued", "merged", "replaced", "interrupting", "steered"};
 constexpr std::array<Name, 5> kRepository{"none", "git", "github", "gitlab", "bitbucket"};
 constexpr std::array<Name, 2> kWorkspace{"cold", "warm"};
+constexpr std::array<Name, 5> kRuntime{"provisioning", "online", "degraded", "offline", "removed"};
 constexpr std::array<Name, 2> kScope{"running", "all"};
 constexpr std::array<Name, 4> kCredential{"none", "stored", "server_managed", "ignored"};
 
@@ -40,6 +41,7 @@ std::string_view name_of(Outcome v) noexcept { return spell(kOutcome, v); }
 std::string_view name_of(RepositoryKind v) noexcept { return spell(kRepository, v); }
 std::string_view name_of(WorkspaceState v) noexcept { return spell(kWorkspace, v); }
 std::string_view name_of(CredentialOutcome v) noexcept { return spell(kCredential, v); }
+std::string_view name_of(RuntimeState v) noexcept { return spell(kRuntime, v); }
 std::string_view name_of(InterruptScope v) noexcept { return spell(kScope, v); }
 std::optional<SessionStatus> session_status(std::string_view t) noexcept { return parse<SessionStatus>(kStatus, t); }
 std::optional<MessageState> message_state(std::string_view t) noexcept { return parse<MessageState>(kState, t); }

@@ -7,6 +7,7 @@
 #include "src/engine/answers.hpp"
 #include "src/engine/impl.hpp"
 #include "src/engine/waits.hpp"
+#include "storage/open.hpp"
 
 namespace holdfast {
 namespace {
@@ -40,7 +41,8 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options) {
   parts.clock = std::make_unique<SystemClock>();
   parts.random = std::make_unique<SystemRandom>();
   std::error_code made;
-  std::filesystem::create_directories(options.data, made);
+  if (std::filesystem::create_directories(options.data, made))  // as private as the people who wrote what is in it
+    std::filesystem::permissions(options.data, std::filesystem::perms::owner_all, made);
   if (made)
     return holdfast::fail(ErrorCode::internal,
                           "cannot create the data directory " + options.data.string() + ": " + made.message());
@@ -51,6 +53,10 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options) {
   parts.master_key = *key;
   auto opened = open_rocks(options.data, parts.clock->now(), *parts.random, *parts.logger);
   if (!opened) return tl::unexpected(std::move(opened.error()));
+  const auto check = derive_key(*key, 3, "hf-check");
+  if (auto ok = check_master_key(*opened->store, to_hex({reinterpret_cast<const char*>(check.data()), check.size()}));
+      !ok)
+    return tl::unexpected(std::move(ok.error()));
   parts.store = std::move(opened->store);
   parts.identity = std::move(opened->identity);
   parts.options = std::move(options);
@@ -264,7 +270,45 @@ void Engine::release_async(LeaseRef ref, Done<Nothing> done) {
   impl_->delivery(ref, session::Release{}, 0, answer(std::move(done)));
 }
 
+// ---- runtimes ----
+
+void Engine::register_runtime_async(std::string runtime, RuntimeProof proof, RuntimeSpec spec,
+                                    Done<Registration> done) {
+  impl_->registry(std::move(runtime), runtime::Register{std::move(proof), std::move(spec)}, std::move(done));
+}
+void Engine::beat_runtime_async(std::string runtime, RuntimeProof proof, Done<Registration> done) {
+  impl_->registry(std::move(runtime), runtime::Heartbeat{std::move(proof)}, std::move(done));
+}
+void Engine::rotate_runtime_async(std::string runtime, RuntimeProof proof, Done<Registration> done) {
+  impl_->registry(std::move(runtime), runtime::Rotate{std::move(proof)}, std::move(done));
+}
+void Engine::remove_runtime_async(std::string runtime, Done<Nothing> done) {
+  impl_->registry(std::move(runtime), runtime::Remove{}, [done = std::move(done)](Result<Registration> removed) {
+    if (!removed) return done(tl::unexpected(std::move(removed.error())));
+    done(Nothing{});
+  });
+}
+Page<RuntimeInfo> Engine::runtimes(std::string_view after, std::size_t limit) const {
+  return impl_->runtimes().list(after, limit);
+}
+std::optional<std::string> Engine::runtime_of(std::string_view auth_token) const {
+  return impl_->runtimes().proven_by(auth_token);
+}
+
 // ---- the blocking forms ----
+
+Result<Registration> Engine::register_runtime(std::string runtime, RuntimeProof proof, RuntimeSpec spec) {
+  return wait_for<Registration>([&](auto done) {
+    register_runtime_async(std::move(runtime), std::move(proof), std::move(spec), std::move(done));
+  });
+}
+Result<Registration> Engine::rotate_runtime(std::string runtime, RuntimeProof proof) {
+  return wait_for<Registration>(
+      [&](auto done) { rotate_runtime_async(std::move(runtime), std::move(proof), std::move(done)); });
+}
+Result<Nothing> Engine::remove_runtime(std::string runtime) {
+  return wait_for<Nothing>([&](auto done) { remove_runtime_async(std::move(runtime), std::move(done)); });
+}
 
 Result<Session> Engine::create(SessionSpec spec) {
   return wait_for<Session>([&](auto done) { create_async(std::move(spec), std::move(done)); });

@@ -102,12 +102,22 @@ Result<void> Engine::Impl::start() {
     for (const auto& hook : batch_hooks_) hook();
   });
   dispatcher_ = system_->spawn<shell::Dispatcher, caf::hidden>(services_, timers_, ready_inbox_, dispatcher_stats_);
+  auto known = shell::Registry::load(*parts_.store, kDefaultProject);
+  if (!known) return tl::unexpected(std::move(known.error()));
+  registry_ = system_->spawn<shell::Registry, caf::hidden>(
+      services_, runtimes_,
+      [this](const std::string& runtime) {
+        timers_.at(0, [this, runtime] { (void)fence(runtime); });  // the reconciler looks again at what this misses
+      },
+      std::move(*known));
   if (auto ok = alarms_->start(); !ok) return ok;
   if (parts_.drive == EngineParts::Drive::threads) {
     pipeline_.start();
     timers_.start();
   }
   timers_.at(clock().now() + kHousekeepingMs, [this] { housekeeping(); });
+  if (!parts_.identity.clean) shred_later();  // the rewriting that a crash may have kept from happening
+  timers_.at(clock().now(), [this] { reconcile(static_cast<Time>(limits().reconcile_interval_ms)); });
   health_.store(Health::ready, std::memory_order_release);
   return {};
 }
@@ -122,6 +132,8 @@ Engine::Impl::~Impl() {
   services_.on_shredded = [](const SessionId&) {};
   caf::anon_send_exit(dispatcher_, caf::exit_reason::kill);
   dispatcher_ = nullptr;
+  caf::anon_send_exit(registry_, caf::exit_reason::kill);
+  registry_ = nullptr;
   router_->close();
   system_.reset();
   pipeline_.stop();
@@ -130,6 +142,62 @@ Engine::Impl::~Impl() {
 void Engine::Impl::housekeeping() {
   router_->sweep(clock().now(), static_cast<Time>(limits().idle_evict_ms));
   timers_.at(clock().now() + kHousekeepingMs, [this] { housekeeping(); });
+}
+
+void Engine::Impl::reconcile(Time delay) {
+  constexpr Time kDelayMax = 600'000;
+  if (health() == Health::ready) {
+    auto look = std::make_shared<shell::RegistryEnvelope>();
+    look->command = runtime::Look{};
+    shell::tell(registry_, std::move(look), nullptr);
+    Result<void> all;
+    std::string after;
+    do {
+      const auto page = runtimes_.list(after, 100);
+      for (const auto& runtime : page.items) {
+        const bool gone = runtime.state == RuntimeState::offline || runtime.state == RuntimeState::removed;
+        if (auto ok = gone ? fence(runtime.runtime) : Result<void>(); !ok) all = std::move(ok);
+      }
+      after = page.next;
+    } while (!after.empty());
+    const auto interval = static_cast<Time>(limits().reconcile_interval_ms);
+    delay = all ? interval : std::min(std::max(delay, interval) * 2, kDelayMax);
+    if (!all) parts_.logger->warn("the reconciler could not read what runtimes hold: {}", all.error().detail);
+    (all ? reconciles_ : reconcile_failures_).fetch_add(1, std::memory_order_relaxed);
+  }
+  timers_.at(clock().now() + delay, [this, delay] { reconcile(delay); });
+}
+
+Result<void> Engine::Impl::fence(const std::string& runtime) {
+  // Read whole before anything is sent: an inventory that fails midway changes nothing.
+  std::vector<SessionId> held;
+  auto scanned = parts_.store->scan(Family::index, keys::held_turns(kDefaultProject, runtime),
+                                    [&](std::string_view key, std::string_view) {
+                                      if (auto session = keys::session_of_held_turn(key))
+                                        held.push_back(std::move(*session));
+                                      return Visit::next;
+                                    });
+  if (!scanned) return scanned;
+  for (auto& session : held) {
+    auto envelope = std::make_shared<shell::Envelope>();
+    envelope->session = std::move(session);
+    envelope->command = session::Fence{runtime};
+    router_->send(std::move(envelope));
+  }
+  return {};
+}
+
+void Engine::Impl::registry(std::string runtime, runtime::Command command, Done<Registration> done) {
+  if (auto closed = closed_door()) return done(tl::unexpected(std::move(*closed)));
+  if (!valid_name(runtime))
+    return done(holdfast::fail(ErrorCode::invalid_name, "a runtime's name is [A-Za-z0-9][A-Za-z0-9._~:-]{0,127}"));
+  auto envelope = std::make_shared<shell::RegistryEnvelope>();
+  envelope->runtime = std::move(runtime);
+  envelope->command = std::move(command);
+  envelope->done = [done = std::move(done)](Result<Registration>&& result) { done(std::move(result)); };
+  auto* lane = parts_.drive == EngineParts::Drive::threads ? shell::Lane::current(*system_, number_) : nullptr;
+  shell::tell(registry_, std::move(envelope), lane);
+  if (lane != nullptr) lane->drain();
 }
 
 // Deleted secrets leave the files of the vault when it is rewritten; one rewrite serves all deletions before it.
@@ -310,6 +378,9 @@ EngineStats Engine::Impl::stats() const {
   s.in_flight = permits_.in_flight();
   s.waiting_claims = dispatcher_stats_.waiting;
   s.ready_sessions = dispatcher_stats_.ready;
+  s.runtimes_online = runtimes_.online();
+  s.reconciles = reconciles_;
+  s.reconcile_failures = reconcile_failures_;
   return s;
 }
 

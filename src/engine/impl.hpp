@@ -9,6 +9,7 @@
 
 #include "actors/shell/alarms.hpp"
 #include "actors/shell/dispatcher.hpp"
+#include "actors/shell/registry.hpp"
 #include "actors/shell/router.hpp"
 #include "actors/shell/services.hpp"
 #include "src/core/log.hpp"
@@ -53,6 +54,9 @@ class Engine::Impl {
   }
 
   void claim(ClaimRequest request, Done<std::vector<Delivery>> done);
+  // Sends a command to the registry of runtimes.
+  void registry(std::string runtime, runtime::Command command, Done<Registration> done);
+  [[nodiscard]] const shell::RuntimeDirectory& runtimes() const noexcept { return runtimes_; }
   void events(const std::string& session, const EventQuery& query, Done<EventPage> done);
   void list(const SessionQuery& query, Done<Page<Session>> done);
   void dead_letters(const DeadLetterQuery& query, Done<Page<Message>> done);
@@ -85,6 +89,9 @@ class Engine::Impl {
   [[nodiscard]] Result<void> start();
   [[nodiscard]] std::optional<Error> closed_door() const;
   void housekeeping();
+  // Ends what silent runtimes left behind: marks them, and sends what they held back to its queues.
+  void reconcile(Time delay);
+  [[nodiscard]] Result<void> fence(const std::string& runtime);
   void shred_later();
 
   EngineParts parts_;
@@ -101,9 +108,13 @@ class Engine::Impl {
   caf::actor_system_config config_;
   std::unique_ptr<caf::actor_system> system_;
   shell::Services services_;
+  shell::RuntimeDirectory runtimes_;
   std::unique_ptr<shell::Router> router_;
   std::unique_ptr<shell::Alarms> alarms_;
   caf::actor dispatcher_;
+  caf::actor registry_;
+  std::atomic<std::uint64_t> reconciles_{0};
+  std::atomic<std::uint64_t> reconcile_failures_{0};
   std::atomic<Health> health_{Health::recovering};
   std::atomic<bool> shredding_{false};
   bool abandoned_ = false;

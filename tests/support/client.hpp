@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "src/core/json.hpp"
 
@@ -55,8 +56,10 @@ using Headers = std::map<std::string, std::string>;
 
 class Client {
  public:
-  explicit Client(int port, int timeout_ms = 10'000) : timeout_ms_(timeout_ms) {
+  // `receive_buffer`: bytes that the kernel may hold for this client; 0 is as many as it likes.
+  explicit Client(int port, int timeout_ms = 10'000, int receive_buffer = 0) : timeout_ms_(timeout_ms) {
     fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (receive_buffer != 0) ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<std::uint16_t>(port));
@@ -131,6 +134,11 @@ class Client {
     return true;
   }
   [[nodiscard]] const std::string& buffer() const noexcept { return buffer_; }
+  // What came and was not read yet, or else what comes next; empty when the connection or the time ended.
+  std::string take() {
+    if (buffer_.empty()) (void)more();
+    return std::exchange(buffer_, {});
+  }
   // True when the server closes the connection.
   bool closed() {
     while (more()) {

@@ -140,6 +140,8 @@ class Server {
     process_->signal(SIGTERM);
     return process_->wait();
   }
+  // Until it ends by itself; the exit code.
+  int wait() { return process_->wait(); }
   [[nodiscard]] int port() const noexcept { return port_; }
   [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   [[nodiscard]] std::string data() const { return directory_ / "data"; }

@@ -206,6 +206,7 @@ TEST_CASE("names: the spellings of the contract", "[core][names]") {
   check_names<OnBusy>({"enqueue", "reject", "interrupt", "replace", "merge", "steer"}, on_busy);
   check_names<RepositoryKind>({"none", "git", "github", "gitlab", "bitbucket"}, repository_kind);
   check_names<WorkspaceState>({"cold", "warm"}, workspace_state);
+  check_names<InterruptScope>({"running", "all"}, interrupt_scope);
   CHECK(names<Outcome>() == std::vector<std::string>{"enqueued", "merged", "replaced", "interrupting", "steered"});
   CHECK(names<CredentialOutcome>() == std::vector<std::string>{"none", "stored", "server_managed", "ignored"});
 }
@@ -275,7 +276,7 @@ TEST_CASE("errors: each code has a name, a title and a status", "[core][errors]"
     CHECK(title_of(code).back() != '.');
     CHECK(status_of(code) >= 400);
     CHECK(status_of(code) < 600);
-    const std::set<int> waits{408, 429, 503, 507};
+    const std::set<int> waits{408, 429, 503};
     CHECK(retryable(code) == waits.contains(status_of(code)));
   }
   CHECK(name_of(ErrorCode::queue_full) == "queue_full");

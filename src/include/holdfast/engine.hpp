@@ -20,7 +20,9 @@
 #include <holdfast/options.hpp>
 #include <holdfast/types.hpp>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -48,6 +50,9 @@ struct EngineStats {
   std::uint64_t in_flight = 0;  // commands with a permit
   std::uint64_t waiting_claims = 0;
   std::uint64_t ready_sessions = 0;  // in the window held in memory
+  std::uint64_t runtimes_online = 0;
+  std::uint64_t reconciles = 0;          // passes that looked at everything
+  std::uint64_t reconcile_failures = 0;  // passes that could not, and changed nothing
 };
 
 // A running subscription; destroying it ends it. After the destructor returned, no callback runs.
@@ -116,7 +121,21 @@ class Engine {
   void fail_async(LeaseRef, FailReport, Done<Nothing>);
   void release_async(LeaseRef, Done<Nothing>);
 
+  // ---- runtimes ----
+  // The first registration issues the auth token, once; a later one needs proof and shows the inbound secret again.
+  // Errors: unauthorized (no proof, nothing changed), gone (removed), too_large (runtimes_max).
+  void register_runtime_async(std::string runtime, RuntimeProof, RuntimeSpec, Done<Registration>);
+  void beat_runtime_async(std::string runtime, RuntimeProof, Done<Registration>);    // "I am here"
+  void rotate_runtime_async(std::string runtime, RuntimeProof, Done<Registration>);  // a new token; the old one ends
+  void remove_runtime_async(std::string runtime, Done<Nothing>);  // final; its turns go back to their queues
+  [[nodiscard]] Page<RuntimeInfo> runtimes(std::string_view after = {}, std::size_t limit = 100) const;
+  // The runtime that this auth token proves.
+  [[nodiscard]] std::optional<std::string> runtime_of(std::string_view auth_token) const;
+
   // ---- the blocking forms ----
+  Result<Registration> register_runtime(std::string runtime, RuntimeProof, RuntimeSpec = {});
+  Result<Registration> rotate_runtime(std::string runtime, RuntimeProof);
+  Result<Nothing> remove_runtime(std::string runtime);
   Result<Session> create(SessionSpec spec = {});
   Result<PutResult> put(std::string session, SessionSpec spec = {}, Precondition = {});
   Result<Session> get(std::string session);

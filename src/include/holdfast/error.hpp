@@ -18,7 +18,9 @@ enum class ErrorCode : std::uint8_t {
   invalid_cursor,          // 400: a list or event cursor that this server did not make
   invalid_request,         // 400: a query parameter or header
   model_required,          // 400: the project demands a model and none is known
+  ambiguous_credentials,   // 400: more than one credential in one request
   unauthorized,            // 401
+  forbidden,               // 403: a live credential that may not do this
   not_found,               // 404
   method_not_allowed,      // 405
   request_timeout,         // 408: the client was too slow
@@ -40,7 +42,7 @@ enum class ErrorCode : std::uint8_t {
   commit_unknown,          // 503: the store cannot say; retry with the same id
   overloaded,              // 503: too much in flight; nothing was written
   shutting_down,           // 503: nothing was written
-  insufficient_storage,    // 507: the disk is full; nothing was written
+  insufficient_storage,    // 503: the disk is full; nothing was written
 };
 
 struct Error {

@@ -27,7 +27,8 @@ struct Limits {
   std::uint64_t keep_alive_timeout_ms = 60'000;
   std::uint64_t connections_max = 16'384;
   std::uint64_t event_heartbeat_ms = 15'000;
-  std::uint64_t stream_buffer_bytes_max = 1 << 20;  // unsent bytes at which a slow event reader is disconnected
+  std::uint64_t stream_buffer_bytes_max = 1
+                                          << 20;  // of events on their way to one reader; more are read when they left
   std::uint64_t ticket_ttl_ms = 60'000;
   std::uint64_t json_depth_max = 64;
   // documents
@@ -57,6 +58,10 @@ struct Limits {
   std::vector<std::uint64_t> retry_rate_limited_ms{15'000, 45'000};
   std::vector<std::uint64_t> retry_unreachable_ms{5'000, 5'000, 5'000, 5'000, 5'000, 5'000,
                                                   5'000, 5'000, 5'000, 5'000, 5'000, 5'000};
+  std::uint64_t runtimes_max = 10'000;
+  std::uint64_t runtime_degraded_ms = 45'000;  // silent for so long
+  std::uint64_t runtime_offline_ms = 120'000;
+  std::uint64_t reconcile_interval_ms = 60'000;
   // engine
   std::uint64_t live_objects_max = 100'000;
   std::uint64_t idle_evict_ms = 60'000;

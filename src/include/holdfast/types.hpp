@@ -354,6 +354,47 @@ struct FailReport {
   std::string detail;
 };
 
+// ---- runtimes: who takes turns -------------------------------------------------------------------------------
+enum class RuntimeState : std::uint8_t { provisioning, online, degraded, offline, removed };
+
+// What a caller shows to act for a runtime.
+struct RuntimeProof {
+  enum class Kind : std::uint8_t {
+    none,
+    creator,       // may register a new runtime, and nothing else
+    operator_key,  // the operator of the project: needs no token
+  } kind = Kind::none;
+  std::string token;  // said to be the runtime's auth token; empty: none was shown
+};
+
+// The body of a registration; what is absent stays as it is.
+struct RuntimeSpec {
+  std::optional<std::string> url;
+  std::optional<Labels> labels;
+  std::optional<std::uint32_t> capacity;
+};
+
+struct RuntimeInfo {
+  std::string runtime;
+  RuntimeState state = RuntimeState::provisioning;
+  std::string url;
+  Labels labels;
+  std::uint32_t capacity = 0;
+  Time created_at = 0;
+  Time updated_at = 0;
+  Time seen_at = 0;
+};
+[[nodiscard]] std::string to_json(const RuntimeInfo&);
+
+struct Registration {
+  RuntimeInfo runtime;
+  std::string auth_token;      // only when it was issued by this call
+  std::string inbound_secret;  // whsec_..., signs what is pushed to the runtime
+  bool created = false;
+};
+[[nodiscard]] std::string to_json(const Registration&);
+
+[[nodiscard]] std::string_view name_of(RuntimeState) noexcept;
 [[nodiscard]] std::string_view name_of(SessionStatus) noexcept;
 [[nodiscard]] std::string_view name_of(MessageState) noexcept;
 [[nodiscard]] std::string_view name_of(OnBusy) noexcept;
