@@ -35,8 +35,8 @@ Result<Caller> NoAuthenticator::check(const Request& request) const {
   return caller;
 }
 
-KeyAuthenticator::KeyAuthenticator(std::string_view operator_key, const Engine& engine)
-    : key_hash_(sha256(operator_key)), engine_(engine) {}
+KeyAuthenticator::KeyAuthenticator(std::string_view operator_key, RuntimeOf runtime_of)
+    : key_hash_(sha256(operator_key)), runtime_of_(std::move(runtime_of)) {}
 
 Result<Caller> KeyAuthenticator::check(const Request& request) const {
   auto shown = credential(request);
@@ -46,7 +46,7 @@ Result<Caller> KeyAuthenticator::check(const Request& request) const {
   caller.bearer = std::move(*shown);
   if (equal_constant_time(sha256(caller.bearer), key_hash_)) {
     caller.kind = Caller::Kind::operator_key;
-  } else if (auto runtime = engine_.runtime_of(caller.bearer)) {
+  } else if (auto runtime = runtime_of_(caller.bearer)) {
     caller.kind = Caller::Kind::runtime;
     caller.runtime = std::move(*runtime);
   } else {

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
-#include <holdfast/engine.hpp>
+#include <functional>
+#include <holdfast/error.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -40,12 +42,14 @@ class NoAuthenticator final : public Authenticator {
 // Exactly one credential, in Authorization: Bearer or in x-api-key: the operator's key or a runtime's auth token.
 class KeyAuthenticator final : public Authenticator {
  public:
-  KeyAuthenticator(std::string_view operator_key, const Engine& engine);
+  // The runtime that an auth token proves.
+  using RuntimeOf = std::function<std::optional<std::string>(std::string_view token)>;
+  KeyAuthenticator(std::string_view operator_key, RuntimeOf runtime_of);
   [[nodiscard]] Result<Caller> check(const Request& request) const override;
 
  private:
   std::string key_hash_;
-  const Engine& engine_;
+  RuntimeOf runtime_of_;
 };
 
 }  // namespace holdfast::http

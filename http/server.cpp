@@ -28,7 +28,8 @@ unsigned thread_count(const ServerOptions& options) {
 
 std::unique_ptr<Authenticator> make_authenticator(const ServerOptions& options, const Engine& engine) {
   if (options.auth == AuthMode::none) return std::make_unique<NoAuthenticator>();
-  return std::make_unique<KeyAuthenticator>(options.operator_key, engine);
+  return std::make_unique<KeyAuthenticator>(options.operator_key,
+                                            [&engine](std::string_view token) { return engine.runtime_of(token); });
 }
 
 }  // namespace

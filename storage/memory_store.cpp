@@ -103,6 +103,14 @@ Result<void> MemoryStore::scan(Family family, const Range& range,
   return {};
 }
 
+std::unique_ptr<Readable> MemoryStore::snapshot() const {
+  auto copy = std::make_unique<MemoryStore>();
+  const std::lock_guard lock(impl_->mutex);
+  copy->impl_->written = impl_->written;
+  copy->impl_->fault = impl_->fault == Fault::read_error ? std::exchange(impl_->fault, Fault::none) : Fault::none;
+  return copy;
+}
+
 std::unique_ptr<Batch> MemoryStore::make_batch() const { return std::make_unique<MemoryBatch>(); }
 
 Result<void> MemoryStore::write(Batch& batch, Durability durability) {

@@ -31,6 +31,7 @@ class MemoryStore final : public Store {
   [[nodiscard]] Result<void> scan(
       Family family, const Range& range,
       const std::function<Visit(std::string_view key, std::string_view value)>& visit) const override;
+  [[nodiscard]] std::unique_ptr<Readable> snapshot() const override;
   [[nodiscard]] std::unique_ptr<Batch> make_batch() const override;
   [[nodiscard]] Result<void> write(Batch& batch, Durability durability) override;
   [[nodiscard]] Result<void> sync() override;

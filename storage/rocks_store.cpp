@@ -60,6 +60,61 @@ rocksdb::WriteOptions write_options(Durability durability) {
   return options;
 }
 
+using VisitPair = std::function<Visit(std::string_view key, std::string_view value)>;
+
+// Without a snapshot both read the store as it is now; a scan sees it as of its creation.
+Result<std::optional<std::string>> get_from(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, std::string_view key,
+                                            const rocksdb::Snapshot* snapshot) {
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot;
+  rocksdb::PinnableSlice value;
+  const auto status = db.Get(options, family, slice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  if (!status.ok()) return read_failed(status);
+  return std::optional<std::string>(view(value));
+}
+
+Result<void> scan_of(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, const Range& range, const VisitPair& visit,
+                     const rocksdb::Snapshot* snapshot) {
+  if (!range.to.empty() && range.from >= range.to) return {};
+  const rocksdb::Slice from(range.from);
+  const rocksdb::Slice to(range.to);
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot;
+  options.iterate_lower_bound = &from;
+  if (!range.to.empty()) options.iterate_upper_bound = &to;
+
+  const std::unique_ptr<rocksdb::Iterator> rows(db.NewIterator(options, family));
+  const bool ascending = range.order == Range::Order::ascending;
+  ascending ? rows->SeekToFirst() : rows->SeekToLast();
+  while (rows->Valid()) {
+    if (visit(view(rows->key()), view(rows->value())) == Visit::stop) return {};
+    ascending ? rows->Next() : rows->Prev();
+  }
+  if (const auto status = rows->status(); !status.ok()) return read_failed(status);
+  return {};
+}
+
+class RocksSnapshot final : public Readable {
+ public:
+  RocksSnapshot(rocksdb::DB& db, const Handles& families) : db_(db), families_(families), snapshot_(db.GetSnapshot()) {}
+  ~RocksSnapshot() override { db_.ReleaseSnapshot(snapshot_); }
+  RocksSnapshot(const RocksSnapshot&) = delete;
+  RocksSnapshot& operator=(const RocksSnapshot&) = delete;
+
+  [[nodiscard]] Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
+    return get_from(db_, families_[at(family)], key, snapshot_);
+  }
+  [[nodiscard]] Result<void> scan(Family family, const Range& range, const VisitPair& visit) const override {
+    return scan_of(db_, families_[at(family)], range, visit, snapshot_);
+  }
+
+ private:
+  rocksdb::DB& db_;
+  const Handles& families_;
+  const rocksdb::Snapshot* snapshot_;
+};
+
 std::vector<rocksdb::ColumnFamilyDescriptor> describe_families() {
   const auto cache = make_block_cache();
   // RocksDB insists on a family of this name; it stays empty.
@@ -116,32 +171,15 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const std::filesystem::path
 }
 
 Result<std::optional<std::string>> RocksStore::get(Family family, std::string_view key) const {
-  rocksdb::PinnableSlice value;
-  const auto status = impl_->db->Get(rocksdb::ReadOptions(), impl_->families[at(family)], slice(key), &value);
-  if (status.IsNotFound()) return std::optional<std::string>();
-  if (!status.ok()) return read_failed(status);
-  return std::optional<std::string>(view(value));
+  return get_from(*impl_->db, impl_->families[at(family)], key, nullptr);
 }
 
-Result<void> RocksStore::scan(Family family, const Range& range,
-                              const std::function<Visit(std::string_view key, std::string_view value)>& visit) const {
-  if (!range.to.empty() && range.from >= range.to) return {};
-  const rocksdb::Slice from(range.from);
-  const rocksdb::Slice to(range.to);
-  rocksdb::ReadOptions options;
-  options.iterate_lower_bound = &from;
-  if (!range.to.empty()) options.iterate_upper_bound = &to;
+Result<void> RocksStore::scan(Family family, const Range& range, const VisitPair& visit) const {
+  return scan_of(*impl_->db, impl_->families[at(family)], range, visit, nullptr);
+}
 
-  // An iterator sees the store as of its creation.
-  const std::unique_ptr<rocksdb::Iterator> rows(impl_->db->NewIterator(options, impl_->families[at(family)]));
-  const bool ascending = range.order == Range::Order::ascending;
-  ascending ? rows->SeekToFirst() : rows->SeekToLast();
-  while (rows->Valid()) {
-    if (visit(view(rows->key()), view(rows->value())) == Visit::stop) return {};
-    ascending ? rows->Next() : rows->Prev();
-  }
-  if (const auto status = rows->status(); !status.ok()) return read_failed(status);
-  return {};
+std::unique_ptr<Readable> RocksStore::snapshot() const {
+  return std::make_unique<RocksSnapshot>(*impl_->db, impl_->families);
 }
 
 std::unique_ptr<Batch> RocksStore::make_batch() const { return std::make_unique<RocksBatch>(impl_->families); }

@@ -62,9 +62,9 @@ struct Range {
 
 enum class Visit : std::uint8_t { next, stop };
 
-class Store {
+class Readable {
  public:
-  virtual ~Store() = default;
+  virtual ~Readable() = default;
 
   // Errors of both: `internal` when the store cannot read (I/O, corruption).
   [[nodiscard]] virtual Result<std::optional<std::string>> get(Family family, std::string_view key) const = 0;
@@ -72,6 +72,12 @@ class Store {
   [[nodiscard]] virtual Result<void> scan(
       Family family, const Range& range,
       const std::function<Visit(std::string_view key, std::string_view value)>& visit) const = 0;
+};
+
+class Store : public Readable {
+ public:
+  // The store as it is now, for reads that must fit together while it is written. It must not outlive the store.
+  [[nodiscard]] virtual std::unique_ptr<Readable> snapshot() const = 0;
 
   [[nodiscard]] virtual std::unique_ptr<Batch> make_batch() const = 0;
   // Errors: `insufficient_storage` when nothing was written and the disk is full; otherwise `commit_unknown`: the

@@ -15,31 +15,7 @@
 
 namespace holdfast::session {
 
-class Reader {
- public:
-  virtual ~Reader() = default;
-  [[nodiscard]] virtual Result<std::optional<std::string>> get(Family family, std::string_view key) const = 0;
-  [[nodiscard]] virtual Result<void> scan(
-      Family family, const Range& range,
-      const std::function<Visit(std::string_view key, std::string_view value)>& visit) const = 0;
-};
-
-// A reader of the store alone: what is durable.
-class StoreReader final : public Reader {
- public:
-  explicit StoreReader(const Store& store) : store_(store) {}
-  [[nodiscard]] Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
-    return store_.get(family, key);
-  }
-  [[nodiscard]] Result<void> scan(
-      Family family, const Range& range,
-      const std::function<Visit(std::string_view, std::string_view)>& visit) const override {
-    return store_.scan(family, range, visit);
-  }
-
- private:
-  const Store& store_;
-};
+using Reader = Readable;
 
 // A message as the journal has it.
 struct Found {

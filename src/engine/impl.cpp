@@ -270,7 +270,9 @@ void Engine::Impl::events(const std::string& session, const EventQuery& query, D
   auto id = SessionId::parse(std::string(kDefaultProject), session);
   if (!id) return done(tl::unexpected(std::move(id.error())));
   // Events are read from the store, not from the actor: what is there is durable, and a reader never holds up a writer.
-  const session::StoreReader reader(*parts_.store);
+  // All from one moment: state, journal and runtime events must fit together while the session goes on.
+  const auto snapshot = parts_.store->snapshot();
+  const auto& reader = *snapshot;
   auto entity = session::load(reader, *id);
   if (!entity) return done(tl::unexpected(std::move(entity.error())));
   if (entity->document.deleted) return done(holdfast::fail(ErrorCode::gone, "session " + session + " was deleted"));
@@ -284,7 +286,8 @@ void Engine::Impl::events(const std::string& session, const EventQuery& query, D
 void Engine::Impl::list(const SessionQuery& query, Done<Page<Session>> done) {
   // A page looks at a bounded number of sessions, so a status that is rare answers short pages, never slowly.
   constexpr std::size_t kLookMax = 10'000;
-  const session::StoreReader reader(*parts_.store);
+  const auto snapshot = parts_.store->snapshot();
+  const auto& reader = *snapshot;
   std::string after = query.cursor;
   if (!after.empty() && !valid_name(after))
     return done(holdfast::fail(ErrorCode::invalid_cursor, "this cursor is not one of ours; start without one"));
@@ -296,7 +299,7 @@ void Engine::Impl::list(const SessionQuery& query, Done<Page<Session>> done) {
     const auto range =
         keys::documents(kDefaultProject, length, query.prefix, after.size() == length ? after : std::string());
     std::string last;
-    auto scanned = parts_.store->scan(Family::objects, range, [&](std::string_view key, std::string_view) {
+    auto scanned = reader.scan(Family::objects, range, [&](std::string_view key, std::string_view) {
       auto id = keys::session_of_document(key);
       if (!id) return Visit::next;
       if (page.items.size() >= query.limit || looked >= kLookMax) {
@@ -337,10 +340,11 @@ void Engine::Impl::dead_letters(const DeadLetterQuery& query, Done<Page<Message>
       return done(holdfast::fail(ErrorCode::invalid_cursor, "this cursor is not one of ours; start without one"));
     range.from = keys::dead_letter({{std::string(kDefaultProject), name}, position + 1});
   }
-  const session::StoreReader reader(*parts_.store);
+  const auto snapshot = parts_.store->snapshot();
+  const auto& reader = *snapshot;
   Page<Message> page;
   std::string last;
-  auto scanned = parts_.store->scan(Family::index, range, [&](std::string_view key, std::string_view) {
+  auto scanned = reader.scan(Family::index, range, [&](std::string_view key, std::string_view) {
     const auto entry = keys::parse_dead_letter(key);
     if (!entry) return Visit::next;
     if (page.items.size() >= query.limit) {

@@ -545,7 +545,8 @@ TEST_CASE("SIGTERM: what was begun is answered, waits end 503, nothing new gets 
   waiting.send(post_text("/v1/claims", R"({"wait_ms":30000})"));
   Client idle(port);
   CHECK(idle.get("/livez").status == 200);
-  std::thread stopping([&] { CHECK(server.terminate() == 0); });
+  int code = -1;
+  std::thread stopping([&] { code = server.terminate(); });
   const auto woken = waiting.receive();
   CHECK(woken.problem() == "503 shutting_down");
   CHECK(woken.header("connection") == "close");
@@ -561,6 +562,7 @@ TEST_CASE("SIGTERM: what was begun is answered, waits end 503, nothing new gets 
   CHECK(answered.status == 202);
   CHECK(answered.header("connection") == "close");
   stopping.join();
+  CHECK(code == 0);
 
   server.start();
   Client after(server.port());

@@ -32,6 +32,7 @@ class SlowStore final : public Store {
                     const std::function<Visit(std::string_view, std::string_view)>& visit) const override {
     return store_.scan(family, range, visit);
   }
+  std::unique_ptr<Readable> snapshot() const override { return store_.snapshot(); }
   std::unique_ptr<Batch> make_batch() const override { return store_.make_batch(); }
   Result<void> write(Batch& batch, Durability durability) override {
     std::unique_lock lock(mutex_);

@@ -42,6 +42,23 @@ TEMPLATE_TEST_CASE("store: what was written is read, what was not is absent", ""
   CHECK_FALSE(store.get(Family::objects, "a").value());
 }
 
+TEMPLATE_TEST_CASE("store: a snapshot stays as it was, in every family", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  REQUIRE(put(store, "a", "1"));
+  const auto before = store.snapshot();
+  WriteSet later;
+  later.put(Family::objects, "a", "2");
+  later.put(Family::streams, "b", "3");
+  REQUIRE(write(store, later));
+  CHECK(before->get(Family::objects, "a").value() == "1");
+  CHECK_FALSE(before->get(Family::streams, "b").value());
+  int seen = 0;
+  REQUIRE(before->scan(Family::streams, {"", ""}, [&](auto, auto) { return ++seen, Visit::next; }));
+  CHECK(seen == 0);
+  CHECK(store.snapshot()->get(Family::streams, "b").value() == "3");
+}
+
 TEMPLATE_TEST_CASE("store: empty and large values, any bytes in keys", "", test::Memory, test::Rocks) {
   TestType fixture;
   Store& store = *fixture.store;

@@ -99,7 +99,7 @@ void World::drain() {
   store_->inject(MemoryStore::Fault::none);
   const auto all_ended = [&] {
     for (const auto& [session, sent] : sessions_) {
-      const auto entity = session::load(session::StoreReader(*store_), {std::string(kDefaultProject), session});
+      const auto entity = session::load(*store_, {std::string(kDefaultProject), session});
       REQUIRE(entity);
       if (entity->state.queued != 0 || entity->state.running) return false;
     }
@@ -180,7 +180,7 @@ void World::step() {
 }
 
 bool World::durable(const std::string& session, const std::string& message) const {
-  const session::StoreReader reader(*store_);
+  const auto& reader = *store_;
   const SessionId id{std::string(kDefaultProject), session};
   return session::Journal(reader, id).find(message).has_value();
 }
@@ -378,7 +378,7 @@ void World::verify() {
 
 void World::verify_session(const std::string& session, const std::map<std::string, Sent>& sent) {
   INFO("session " << session);
-  const session::StoreReader reader(*store_);
+  const auto& reader = *store_;
   const SessionId id{std::string(kDefaultProject), session};
   const auto entity = session::load(reader, id);
   REQUIRE(entity);

@@ -86,19 +86,26 @@ TEST_CASE("an answer is framed for its request", "[http][answer]") {
   CHECK(chunk == "1a\r\n" + std::string(26, 'x') + "\r\n");
 }
 
-TEST_CASE("the operator key opens, alone and exact", "[http][auth]") {
-  const OperatorKeyAuthenticator auth("hfk_right");
-  CHECK(auth.check(request_with({{"Authorization", "Bearer hfk_right"}})).has_value());
-  CHECK(auth.check(request_with({{"authorization", "bearer  hfk_right"}})).has_value());
-  CHECK(auth.check(request_with({{"x-api-key", "hfk_right"}})).has_value());
-  for (const auto& refused :
-       {request_with({}), request_with({{"Authorization", "Bearer hfk_wrong"}}),
-        request_with({{"Authorization", "Bearer"}}), request_with({{"Authorization", "Basic hfk_right"}}),
-        request_with({{"Authorization", "hfk_right"}}), request_with({{"x-api-key", ""}}),
-        request_with({{"x-api-key", "hfk_right "}})})
+TEST_CASE("a credential says who comes", "[http][auth]") {
+  using Kind = Caller::Kind;
+  const KeyAuthenticator auth("hfk_right", [](std::string_view token) {
+    return token == "hfr_token" ? std::optional<std::string>("gpu-1") : std::nullopt;
+  });
+  const auto kind_of = [&](const Request& request) { return auth.check(request).value().kind; };
+  CHECK(kind_of(request_with({{"Authorization", "Bearer hfk_right"}})) == Kind::operator_key);
+  CHECK(kind_of(request_with({{"authorization", "bearer  hfk_right"}})) == Kind::operator_key);
+  CHECK(kind_of(request_with({{"x-api-key", "hfk_right"}})) == Kind::operator_key);
+  CHECK(auth.check(request_with({{"x-api-key", "hfr_token"}})).value().runtime == "gpu-1");
+  for (const auto& stranger :
+       {request_with({{"Authorization", "Bearer hfk_wrong"}}), request_with({{"x-api-key", "hfk_right "}})})
+    CHECK(kind_of(stranger) == Kind::ticket_holder);
+  for (const auto& refused : {request_with({}), request_with({{"Authorization", "Bearer"}}),
+                              request_with({{"Authorization", "Basic hfk_right"}}),
+                              request_with({{"Authorization", "hfk_right"}}), request_with({{"x-api-key", ""}})})
     CHECK(auth.check(refused).error().code == ErrorCode::unauthorized);
-  CHECK(auth.check(request_with({{"Authorization", "Bearer hfk_right"}, {"x-api-key", "hfk_right"}})).error().code ==
-        ErrorCode::invalid_request);
+  const auto both = request_with({{"Authorization", "Bearer hfk_right"}, {"x-api-key", "hfk_right"}});
+  CHECK(auth.check(both).error().code == ErrorCode::ambiguous_credentials);
+  CHECK(NoAuthenticator().check(both).error().code == ErrorCode::ambiguous_credentials);
 }
 
 TEST_CASE("only listed origins may read an answer", "[http][cors]") {

@@ -63,10 +63,7 @@ TEST_CASE("an unknown path is not a wrong method", "[http][routing]") {
   for (const auto path : {"/", "", "/v1", "/v1/", "/v2/sessions", "/v1/sessions/", "/v1/sessions/s/", "/livez/",
                           "/v1/sessions/s/nothing", "//livez", "/a/b/c/d/e/f/g/h/i/j/k/l"}) {
     CAPTURE(path);
-    // An empty segment is a parameter like any other; its name is refused by the handler.
-    const auto found = router.match(Verb::trace, path);
-    const bool session = std::string_view(path) == "/v1/sessions/";
-    CHECK(std::holds_alternative<NoMethod>(found) == session);
+    CHECK(std::holds_alternative<NoPath>(router.match(Verb::trace, path)));
   }
   const auto found = router.match(Verb::put, "/v1/sessions");
   REQUIRE(std::holds_alternative<NoMethod>(found));

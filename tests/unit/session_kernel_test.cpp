@@ -18,8 +18,7 @@ class Bench {
   Bench() { crypto_start(); }
 
   Result<Reply> operator()(const Command& command) {
-    const StoreReader reader(store_);
-    const Context context{id, now, random_, limits, vault_, signer_, "str_test", Durability::synced, reader};
+    const Context context{id, now, random_, limits, vault_, signer_, "str_test", Durability::synced, store_};
     auto step = apply(entity, command, context);
     if (!step.reply) CHECK(step.writes.empty());
     last = step.effects;
@@ -60,7 +59,7 @@ class Bench {
   }
   Message message(const std::string& name) { return ask<Message>(ReadMessage{name}); }
   Entity loaded() {
-    auto entity_on_disk = load(StoreReader(store_), id);
+    auto entity_on_disk = load(store_, id);
     REQUIRE(entity_on_disk);
     return std::move(*entity_on_disk);
   }
