@@ -5,6 +5,8 @@
 //     scale_bench idle DIR N      makes N sessions, keeps them live and idle: memory of each, and after eviction
 #include <holdfast/engine.hpp>
 
+#include <jemalloc/jemalloc.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -25,6 +27,17 @@ std::uint64_t resident_kib() {
   std::uint64_t resident = 0;
   statm >> all >> resident;
   return resident * 4;
+}
+
+// What the program holds of the allocator, without what the allocator keeps for later.
+std::uint64_t allocated_bytes() {
+  std::uint64_t epoch = 1;
+  std::size_t size = sizeof epoch;
+  mallctl("epoch", &epoch, &size, &epoch, size);
+  std::size_t allocated = 0;
+  size = sizeof allocated;
+  mallctl("stats.allocated", &allocated, &size, nullptr, 0);
+  return allocated;
 }
 
 std::unique_ptr<Engine> open(const char* directory, std::uint64_t live_max, std::uint64_t idle_ms) {
@@ -84,15 +97,23 @@ int idle(const char* directory, std::uint64_t n) {
     many(n, [&](std::uint64_t i, auto done) { engine->get_async("s" + std::to_string(i), done); });
   };
   // One round fills the block cache; everything is evicted; the second round makes them live again.
+  const auto settle = [&] {
+    while (engine->stats().live_objects > 0) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+  };
   touch_all();
-  while (engine->stats().live_objects > 0) std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  std::this_thread::sleep_for(std::chrono::seconds(1));
-  const auto evicted = resident_kib();
+  settle();
+  const auto before = allocated_bytes();
   touch_all();
-  const auto live = resident_kib();
-  std::printf("%llu live idle sessions: %.2f KiB each above the evicted ones\n",
-              static_cast<unsigned long long>(engine->stats().live_objects),
-              static_cast<double>(live - std::min(live, evicted)) / static_cast<double>(n));
+  const auto live = allocated_bytes();
+  const auto alive = engine->stats().live_objects;
+  settle();
+  const auto after = allocated_bytes();
+  const auto each = [&](std::uint64_t a, std::uint64_t b) {
+    return (static_cast<double>(a) - static_cast<double>(b)) / static_cast<double>(n);
+  };
+  std::printf("%llu live idle sessions: %.0f bytes each; evicted again: %.0f bytes each\n",
+              static_cast<unsigned long long>(alive), each(live, before), each(after, before));
   return 0;
 }
 

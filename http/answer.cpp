@@ -44,7 +44,7 @@ void append_answer(std::string& out, const Answer& answer, const Framing& framin
   append_start(out, answer, framing.request_id);
   if (framing.connection == Framing::Connection::close) out += "Connection: close\r\n";
   if (framing.connection == Framing::Connection::keep_alive) out += "Connection: keep-alive\r\n";
-  if (answer.status == 204 || answer.status == 304) {  // RFC 9110 8.6: no body, no length
+  if (answer.status == 204) {  // RFC 9110 8.6: no body, no length
     out += kLineEnd;
     return;
   }

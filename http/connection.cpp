@@ -1,5 +1,6 @@
 #include "http/connection.hpp"
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <exception>
 
@@ -51,7 +52,7 @@ void Connection::reject(const Error& error) {
 void Connection::work() {
   while (phase_ == Phase::reading && parsed_ < in_.size()) {
     if (unsent() >= kUnsentMax) flush();
-    if (unsent() >= kUnsentMax || !parse()) break;
+    if (phase_ != Phase::reading || unsent() >= kUnsentMax || !parse()) break;
   }
   drop_parsed();
   if (phase_ == Phase::reading && end_of_input_ && unsent() < kUnsentMax) phase_ = Phase::closing;
@@ -332,6 +333,7 @@ void Connection::stop() {
       if (exchange_.waiting()) exchange_.fail(ErrorCode::shutting_down, "the server is stopping; ask again elsewhere");
       return;
     case Phase::streaming: return end_stream();
+    case Phase::lingering: read_deadline_ = std::min(read_deadline_, thread_->now_ms() + kLingerStoppingMs); return;
     default: return;
   }
 }

@@ -22,13 +22,6 @@ void add_etag(Answer& answer, std::string_view etag) {
   answer.headers += "\"\r\n";
 }
 
-bool not_modified(const Request& request, std::string_view etag) {
-  if (request.method() != Verb::get && request.method() != Verb::head) return false;
-  if (!request.find("if-none-match")) return false;
-  const auto tags = request.joined("if-none-match");
-  return tags == "*" || tags.find("\"" + std::string(etag) + "\"") != std::string::npos;
-}
-
 std::int64_t wait_ms(const Exchange& exchange) {
   const auto seconds = preferred_wait(exchange.request());
   if (!seconds) return 0;

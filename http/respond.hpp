@@ -15,8 +15,6 @@ void send_json(Exchange& exchange, int status, std::string body);
 void send_nothing(Exchange& exchange, Nothing&);
 
 void add_etag(Answer& answer, std::string_view etag);
-// GET with an If-None-Match that names this tag.
-[[nodiscard]] bool not_modified(const Request& request, std::string_view etag);
 // The wait that Prefer asks for, within the limit; 0 when it asks for none.
 [[nodiscard]] std::int64_t wait_ms(const Exchange& exchange);
 // Says in the answer which wait was applied.

@@ -22,8 +22,11 @@ RuntimeProof proof_of(const Caller& caller) {
 }
 
 void send_registration(Exchange& x, Registration& registration) {
-  x.answer().add_header("Cache-Control", "no-store");
-  send_json(x, registration.created ? 201 : 200, to_json(registration));
+  auto& answer = x.answer();
+  answer.add_header("Cache-Control", "no-store");
+  answer.status = registration.created ? 201 : 200;
+  answer.body = to_json(registration);
+  x.send();
 }
 
 }  // namespace
@@ -48,6 +51,7 @@ Result<void> register_runtime(Exchange& x) {
 }
 
 Result<void> beat_runtime(Exchange& x) {
+  if (auto ok = no_parameters(x); !ok) return ok;
   std::string name;
   HOLDFAST_TRY(name, x.name(0));
   x.engine().beat_runtime_async(std::move(name), proof_of(x.caller()), x.then<Registration>(&send_registration));
@@ -55,6 +59,7 @@ Result<void> beat_runtime(Exchange& x) {
 }
 
 Result<void> rotate_runtime(Exchange& x) {
+  if (auto ok = no_parameters(x); !ok) return ok;
   std::string name;
   HOLDFAST_TRY(name, x.name(0));
   x.engine().rotate_runtime_async(std::move(name), proof_of(x.caller()), x.then<Registration>(&send_registration));
@@ -62,6 +67,7 @@ Result<void> rotate_runtime(Exchange& x) {
 }
 
 Result<void> remove_runtime(Exchange& x) {
+  if (auto ok = no_parameters(x); !ok) return ok;
   std::string name;
   HOLDFAST_TRY(name, x.name(0));
   x.engine().remove_runtime_async(std::move(name), x.then<Nothing>(&send_nothing));

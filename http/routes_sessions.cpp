@@ -38,12 +38,7 @@ void send_put(Exchange& x, PutResult& result) {
 }
 
 void send_read(Exchange& x, Session& session) {
-  if (const auto etag = etag_of(session); not_modified(x.request(), etag)) {
-    x.answer().status = 304;
-    add_etag(x.thread().answer, etag);
-  } else {
-    fill_session(x, session, 200);
-  }
+  fill_session(x, session, 200);
   x.send();
 }
 

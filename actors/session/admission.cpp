@@ -22,7 +22,8 @@ Admitted answer(const Work& work, const Found& m) {
   a.admitted_at = m.intent.admitted_at;
   a.body_hash = show_hash(m.intent.body_hash);
   a.merged_into = m.row.merged_into;
-  if (!m.row.merged_into.empty()) a.outcome = Outcome::merged;
+  a.outcome = m.intent.outcome;
+  a.credential = m.intent.credential_outcome;
   return a;
 }
 
@@ -187,6 +188,11 @@ Result<Admitted> admit_one(Work& work, const AdmitRequest& request) {
   const auto credential = take_credential(work, request);
   Marker marker;
   marker.intent = freeze(work, request, body_hash);
+  marker.intent.credential_outcome = credential;
+  if (target) marker.intent.outcome = Outcome::merged;
+  else if (replaced != 0) marker.intent.outcome = Outcome::replaced;
+  else if (interrupts) marker.intent.outcome = Outcome::interrupting;
+  else if (steers) marker.intent.outcome = Outcome::steered;
   Found m{0, marker.intent, {}};
   if (target) {
     m.row.state = MessageState::merged;
@@ -208,11 +214,7 @@ Result<Admitted> admit_one(Work& work, const AdmitRequest& request) {
     work.edit(target->position, std::move(target->intent), std::move(target->row));
   }
   Admitted a = answer(work, m);
-  a.credential = credential;
   a.position = m.intent.place;
-  if (replaced != 0) a.outcome = Outcome::replaced;
-  if (interrupts) a.outcome = Outcome::interrupting;
-  if (steers) a.outcome = Outcome::steered;
   return a;
 }
 

@@ -37,6 +37,7 @@ void encode_intent(Encoder& e, const Intent& i) {
   e.varint(i.place);
   e.varint(static_cast<std::uint64_t>(i.admitted_at));
   e.u8(i.priority);
+  e.u8(static_cast<std::uint8_t>(static_cast<unsigned>(i.outcome) | static_cast<unsigned>(i.credential_outcome) << 4));
   e.bytes(i.turn);
   if (parts & kMode) e.bytes(*i.agent.mode);
   if (parts & kModel) e.bytes(*i.agent.model);
@@ -61,6 +62,9 @@ Intent decode_intent(Decoder& d) {
   i.place = d.varint();
   i.admitted_at = static_cast<Time>(d.varint());
   i.priority = d.u8();
+  const std::uint8_t outcomes = d.u8();
+  i.outcome = static_cast<Outcome>(outcomes & 0xf);
+  i.credential_outcome = static_cast<CredentialOutcome>(outcomes >> 4);
   i.turn = d.text();
   if (parts & kMode) i.agent.mode = d.text();
   if (parts & kModel) i.agent.model = d.text();

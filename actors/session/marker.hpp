@@ -30,6 +30,8 @@ struct Intent {
   std::uint64_t seq = 0;
   std::string body_hash;  // 32 raw bytes
   std::uint64_t credential_version = 0;
+  Outcome outcome = Outcome::enqueued;                             // what the answer said, and says to a replay
+  CredentialOutcome credential_outcome = CredentialOutcome::none;  // the same
   std::uint64_t place = 0;  // 1-based place in the queue at admission; 0: never queued
   Time admitted_at = 0;
   Json turn;

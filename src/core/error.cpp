@@ -30,7 +30,7 @@ constexpr std::array kFaces{
     Face{ErrorCode::not_failed, 409, false, "not_failed", "The message has not failed"},
     Face{ErrorCode::lease_lost, 409, false, "lease_lost", "The lease is lost"},
     Face{ErrorCode::already_exists, 409, false, "already_exists", "The name is in use"},
-    Face{ErrorCode::gone, 410, false, "gone", "The session was deleted"},
+    Face{ErrorCode::gone, 410, false, "gone", "It was deleted or removed"},
     Face{ErrorCode::cursor_expired, 410, false, "cursor_expired", "The events at the cursor are no longer kept"},
     Face{ErrorCode::conflict, 412, false, "conflict", "Something was admitted since"},
     Face{ErrorCode::precondition_failed, 412, false, "precondition_failed", "The precondition does not hold"},

@@ -373,10 +373,12 @@ TEST_CASE("a WebSocket carries the same envelopes as text frames, replay and liv
   CHECK(all.closed());
 
   // A frame without a mask ends the connection (RFC 6455 5.1), and nobody else's.
-  Client rude(server.port());
-  REQUIRE(rude.get(kEvents, kUpgrade).status == 101);
-  rude.send("\x81\x05hello");
-  CHECK(rude.closed());
+  {
+    Client rude(server.port());
+    REQUIRE(rude.get(kEvents, kUpgrade).status == 101);
+    rude.send("\x81\x05hello");
+    CHECK(rude.closed());
+  }
   CHECK(listed(*after, 1) == std::vector<std::string>{"4 message.queued"});
 
   int code = -1;

@@ -25,6 +25,7 @@ TEST_CASE("a runtime gets its token once, and its inbound secret again only with
   CHECK(token.starts_with("hfr_gpu-1."));
   CHECK(secret.starts_with("whsec_"));
   CHECK(first.at("/state") == "online");
+  CHECK(first.header("cache-control") == "no-store");
 
   const auto stranger = client.post(kRuntime + "/register", R"({"url":"http://evil.example/"})");
   CHECK(stranger.problem() == "401 unauthorized");

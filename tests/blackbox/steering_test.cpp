@@ -43,6 +43,23 @@ TEST_CASE("a steer goes into the running turn once, and ends with it") {
   CHECK(after.post("/v1/claims", "{}").status == 204);
 }
 
+TEST_CASE("a replay repeats the outcome and the credential of the first answer") {
+  const Server server;
+  Client client(server.port());
+  client.request("PUT", "/v1/sessions/s", R"({"repository":{"kind":"git"}})");
+  admit(client, "a");
+  const auto turn = claim(client);
+  for (const std::string policy : {"steer", "interrupt", "replace", "merge"}) {
+    const auto body = prompt(policy, "\"id\":\"" + policy + "\",\"git_token\":\"t\",\"on_busy\":\"" + policy + "\"");
+    const auto first = client.post(kMessages, body);
+    const auto again = client.post(kMessages, body);
+    CHECK(again.header("idempotency-replayed") == "true");
+    CHECK(again.at("/outcome") == first.at("/outcome"));
+    CHECK(again.at("/credential") == "stored");
+    CHECK(again.at("/merged_into") == first.at("/merged_into"));
+  }
+}
+
 TEST_CASE("a steer that the turn did not take runs next, before older messages") {
   const Server server;
   Client client(server.port());
