@@ -7,7 +7,11 @@
 #include <filesystem>
 #include <holdfast/engine.hpp>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -76,6 +80,73 @@ void read_a_session(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(engine->get("s"));
 }
 BENCHMARK(read_a_session)->UseRealTime();
+
+// Workers, as many as the argument says, that claim and complete, one turn at a time each, over 10 000 sessions that
+// have their messages queued already. An item is a turn.
+class Drain {
+ public:
+  Drain(Engine& engine, std::int64_t turns) : engine_(engine), left_(turns) {}
+
+  void work() {
+    ClaimRequest request;
+    request.wait_ms = 100;
+    engine_.claim_async(request, [this](Result<std::vector<Delivery>> turns) {
+      if (!turns || turns->empty()) return again();
+      engine_.complete_async({turns->front().delivery, turns->front().lease}, {}, [this](const Result<Nothing>&) {
+        const std::lock_guard lock(mutex_);
+        ++done_;
+        news_.notify_all();
+        if (--left_ > 0) ready_.push_back(0);
+      });
+    });
+  }
+  // Waits for one turn more; starts the workers that are free meanwhile.
+  void next() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      auto free = std::exchange(ready_, {}).size();
+      lock.unlock();
+      for (; free > 0; --free) work();
+      lock.lock();
+      if (seen_ < done_) break;
+      if (ready_.empty()) news_.wait_for(lock, std::chrono::milliseconds(10));
+    }
+    ++seen_;
+  }
+
+ private:
+  void again() {
+    const std::lock_guard lock(mutex_);
+    ready_.push_back(0);
+    news_.notify_all();
+  }
+
+  Engine& engine_;
+  std::mutex mutex_;
+  std::condition_variable news_;
+  std::vector<int> ready_;
+  std::int64_t left_;
+  std::int64_t done_ = 0;
+  std::int64_t seen_ = 0;
+};
+
+void drain(benchmark::State& state) {
+  std::optional<Drain> workers;  // outlives the engine, whose last answers they get
+  const TemporaryEngine engine;
+  const auto turns = static_cast<std::int64_t>(state.max_iterations);
+  std::atomic<std::int64_t> in_the_air{0};
+  for (std::int64_t i = 0; i < turns + 10'000; ++i) {
+    while (in_the_air > 1'000) std::this_thread::yield();
+    ++in_the_air;
+    engine->admit_async("s" + std::to_string(i % 10'000), message(), {}, [&](const auto&) { --in_the_air; });
+  }
+  while (in_the_air != 0) std::this_thread::yield();
+  workers.emplace(*engine, turns);
+  for (std::int64_t worker = 0; worker < state.range(0); ++worker) workers->work();
+  for (auto _ : state) workers->next();
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(drain)->Arg(64)->UseRealTime();
 
 // Admit, claim, complete: three durable steps.
 void whole_turn(benchmark::State& state) {
