@@ -76,6 +76,8 @@ Result<void> admit_messages(Exchange& x) {
   HOLDFAST_TRY(session, x.name(0));
   HOLDFAST_TRY(body, x.json());
   HOLDFAST_TRY(requests, admit_batch(body, x.limits()));
+  if (x.request().find("idempotency-key"))
+    return fail(ErrorCode::invalid_request, "an Idempotency-Key names one message; give each one of a batch its id");
   HOLDFAST_TRY(precondition, precondition_of(x.request()));
   const auto traceparent = traceparent_of(x.request());
   for (auto& request : requests) request.traceparent = traceparent;
@@ -134,9 +136,12 @@ Result<void> cancel_message(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
   std::string session;
   std::string message;
+  Precondition precondition;
   HOLDFAST_TRY(session, x.name(0));
   HOLDFAST_TRY(message, x.name(1));
-  x.engine().cancel_async(std::move(session), std::move(message), x.then<Message>(&send_message));
+  HOLDFAST_TRY(precondition, precondition_of(x.request()));
+  x.engine().cancel_async(std::move(session), std::move(message), std::move(precondition),
+                          x.then<Message>(&send_message));
   return {};
 }
 

@@ -126,8 +126,10 @@ Result<void> patch_session(Exchange& x) {
 Result<void> delete_session(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
   std::string name;
+  Precondition precondition;
   HOLDFAST_TRY(name, x.name(0));
-  x.engine().remove_async(std::move(name), x.then<Nothing>(&send_nothing));
+  HOLDFAST_TRY(precondition, precondition_of(x.request()));
+  x.engine().remove_async(std::move(name), std::move(precondition), x.then<Nothing>(&send_nothing));
   return {};
 }
 

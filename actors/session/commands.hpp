@@ -22,7 +22,9 @@ struct Patch {
   Json patch;
   Precondition precondition;
 };
-struct Remove {};
+struct Remove {
+  Precondition precondition;
+};
 struct Admit {
   std::vector<AdmitRequest> messages;
   Precondition precondition;
@@ -43,6 +45,7 @@ struct Edit {
 };
 struct Cancel {
   std::string message;
+  Precondition precondition;
 };
 struct Queue {
   QueueCommand command;

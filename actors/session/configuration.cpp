@@ -124,8 +124,11 @@ Result<Reply> run(Work& work, const Patch& command) {
   return view(work);
 }
 
-Result<Reply> run(Work& work, const Remove&) {
-  if (!work.document.exists || work.document.deleted) return Nothing{};
+Result<Reply> run(Work& work, const Remove& command) {
+  const bool there = work.document.exists && !work.document.deleted;
+  if (auto ok = check(command.precondition, there ? etag(work) : std::nullopt); !ok)
+    return tl::unexpected(std::move(ok.error()));
+  if (!there) return Nothing{};
   work.bury();
   return Nothing{};
 }

@@ -143,6 +143,8 @@ Result<Reply> run(Work& work, const Cancel& command) {
   if (!work.document.exists || work.document.deleted) return no_session(work);
   auto m = work.journal.find(command.message);
   if (!m) return no_message(command.message);
+  if (auto ok = check(command.precondition, std::to_string(m->row.edits)); !ok)
+    return tl::unexpected(std::move(ok.error()));
   if (m->row.state == MessageState::cancelled) return view(work, *m);
   if (m->row.state != MessageState::queued) return not_queued(*m);
   m->row.state = MessageState::cancelled;

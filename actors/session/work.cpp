@@ -74,18 +74,20 @@ void Work::lower_bound_moved() noexcept {
   state.low = window.items.size() > window.front ? window.items[window.front].order : window.end;
 }
 
-void Work::dequeue(std::uint64_t position) {
+void Work::take_from_window(std::uint64_t position) {
   auto& window = entity.window;
   const auto found = std::find_if(window.items.begin(), window.items.end(),
                                   [&](const QueueItem& item) { return item.position == position; });
-  if (found != window.items.end()) {
-    const auto index = static_cast<std::size_t>(found - window.items.begin());
-    window.items.erase(found);
-    if (index < window.front) {
-      --window.front;
-      state.front.erase(state.front.begin() + static_cast<std::ptrdiff_t>(index));
-    }
-  }
+  if (found == window.items.end()) return;
+  const auto index = static_cast<std::size_t>(found - window.items.begin());
+  window.items.erase(found);
+  if (index >= window.front) return;
+  --window.front;
+  state.front.erase(state.front.begin() + static_cast<std::ptrdiff_t>(index));
+}
+
+void Work::dequeue(std::uint64_t position) {
+  take_from_window(position);
   HOLDFAST_CHECK(state.queued > 0);
   --state.queued;
   lower_bound_moved();
@@ -108,17 +110,8 @@ void Work::requeue(std::uint64_t position, const Intent& intent, Row row) {
 void Work::bring_forward(std::uint64_t position) {
   const auto m = journal.at(position);
   if (!m) return;
+  take_from_window(position);
   auto& window = entity.window;
-  const auto found = std::find_if(window.items.begin(), window.items.end(),
-                                  [&](const QueueItem& item) { return item.position == position; });
-  if (found != window.items.end()) {
-    const auto index = static_cast<std::size_t>(found - window.items.begin());
-    window.items.erase(found);
-    if (index < window.front) {
-      --window.front;
-      state.front.erase(state.front.begin() + static_cast<std::ptrdiff_t>(index));
-    }
-  }
   window.items.insert(window.items.begin(), item_of(position, m->intent, m->row));
   ++window.front;
   state.front.insert(state.front.begin(), position);

@@ -76,6 +76,7 @@ class Work {
   void settle_ready();
   void settle_alarm();
   void drop_old_events();
+  void take_from_window(std::uint64_t position);
   void lower_bound_moved() noexcept;
 
   StepReader reader_;

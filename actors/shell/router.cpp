@@ -39,8 +39,8 @@ Router::Entry& Router::entry_of(Shard& shard, const SessionId& session, Time now
   live_.fetch_add(1, std::memory_order_relaxed);
   shard.ages.push_back(session);
   return shard.live
-      .emplace(session, Entry{system_.spawn<SessionActor, caf::hidden + caf::lazy_init>(services_, session), 0, now, now,
-                              std::prev(shard.ages.end())})
+      .emplace(session, Entry{system_.spawn<SessionActor, caf::hidden + caf::lazy_init>(services_, session), 0, now,
+                              now, std::prev(shard.ages.end())})
       .first->second;
 }
 

@@ -88,8 +88,8 @@ void Engine::patch_async(std::string session, Json patch, Precondition precondit
   impl_->command(session, session::Patch{std::move(patch), std::move(precondition)}, bytes, answer(std::move(done)));
 }
 
-void Engine::remove_async(std::string session, Done<Nothing> done) {
-  impl_->command(session, session::Remove{}, 0, answer(std::move(done)));
+void Engine::remove_async(std::string session, Precondition precondition, Done<Nothing> done) {
+  impl_->command(session, session::Remove{std::move(precondition)}, 0, answer(std::move(done)));
 }
 
 void Engine::list_async(SessionQuery query, Done<Page<Session>> done) { impl_->list(query, std::move(done)); }
@@ -183,8 +183,8 @@ void Engine::edit_async(std::string session, std::string message, MessageEdit ed
                  answer(std::move(done)));
 }
 
-void Engine::cancel_async(std::string session, std::string message, Done<Message> done) {
-  impl_->command(session, session::Cancel{std::move(message)}, 0, answer(std::move(done)));
+void Engine::cancel_async(std::string session, std::string message, Precondition precondition, Done<Message> done) {
+  impl_->command(session, session::Cancel{std::move(message), std::move(precondition)}, 0, answer(std::move(done)));
 }
 
 void Engine::queue_async(std::string session, QueueCommand command, Precondition precondition, Done<Session> done) {
@@ -325,8 +325,9 @@ Result<Session> Engine::patch(std::string session, Json merge_patch, Preconditio
     patch_async(std::move(session), std::move(merge_patch), std::move(precondition), std::move(done));
   });
 }
-Result<Nothing> Engine::remove(std::string session) {
-  return wait_for<Nothing>([&](auto done) { remove_async(std::move(session), std::move(done)); });
+Result<Nothing> Engine::remove(std::string session, Precondition precondition) {
+  return wait_for<Nothing>(
+      [&](auto done) { remove_async(std::move(session), std::move(precondition), std::move(done)); });
 }
 Result<Page<Session>> Engine::list(SessionQuery query) {
   return wait_for<Page<Session>>([&](auto done) { list_async(std::move(query), std::move(done)); });
@@ -366,8 +367,10 @@ Result<Message> Engine::edit(std::string session, std::string message, MessageEd
     edit_async(std::move(session), std::move(message), std::move(edit), std::move(precondition), std::move(done));
   });
 }
-Result<Message> Engine::cancel(std::string session, std::string message) {
-  return wait_for<Message>([&](auto done) { cancel_async(std::move(session), std::move(message), std::move(done)); });
+Result<Message> Engine::cancel(std::string session, std::string message, Precondition precondition) {
+  return wait_for<Message>([&](auto done) {
+    cancel_async(std::move(session), std::move(message), std::move(precondition), std::move(done));
+  });
 }
 Result<Session> Engine::queue(std::string session, QueueCommand command, Precondition precondition) {
   return wait_for<Session>([&](auto done) {

@@ -191,4 +191,22 @@ TEST_CASE("exit codes and settings") {
   CHECK(run({"check", "--data", server.data()}).code == 3);
 }
 
+TEST_CASE("a deletion and a cancellation hold to If-Match") {
+  const Server server;
+  Client client(server.port());
+  client.post("/v1/sessions/s/messages", prompt("x", "\"id\":\"a\""));
+  const std::string a = "/v1/sessions/s/messages/a";
+  CHECK(client.request("DELETE", a, {}, {{"If-Match", "\"7\""}}).problem() == "412 precondition_failed");
+  CHECK(client.get(a).at("/state") == "queued");
+  CHECK(client.request("DELETE", a, {}, {{"If-Match", client.get(a).header("etag")}}).status == 200);
+  CHECK(client.request("DELETE", "/v1/sessions/s", {}, {{"If-Match", "\"77\""}}).problem() ==
+        "412 precondition_failed");
+  CHECK(client.request("DELETE", "/v1/sessions/nobody", {}, {{"If-Match", "*"}}).problem() ==
+        "412 precondition_failed");
+  const auto etag = client.get("/v1/sessions/s").header("etag");
+  CHECK(client.request("DELETE", "/v1/sessions/s", {}, {{"If-Match", etag}}).status == 204);
+  CHECK(client.post("/v1/sessions/t/messages/batch", "{\"messages\":[" + prompt("x") + "]}", {{"Idempotency-Key", "k"}})
+            .problem() == "400 invalid_request");
+}
+
 }  // namespace holdfast::test

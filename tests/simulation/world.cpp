@@ -339,7 +339,7 @@ void World::change_queue() {
       if (all.empty()) return;
       auto one = all.begin();
       std::advance(one, static_cast<std::ptrdiff_t>(pick(all.size())));
-      engine_->command(session, session::Cancel{one->first}, 0,
+      engine_->command(session, session::Cancel{one->first, {}}, 0,
                        on_reply<Message>(generation_, [this, session, id = one->first](auto reply) {
                          if (reply) sessions_[session].at(id).cancelled = true;
                        }));

@@ -121,7 +121,7 @@ TEST_CASE("what is loaded is what was live, after any commands") {
         case 2:
           (void)s(Queue{{QueueAction::reorder, {"m" + std::to_string(*rc::gen::inRange(0, next + 1))}}, {}});
           break;
-        case 3: (void)s(Cancel{"m" + std::to_string(*rc::gen::inRange(0, next + 1))}); break;
+        case 3: (void)s(Cancel{"m" + std::to_string(*rc::gen::inRange(0, next + 1)), {}}); break;
         case 4: {
           auto reply = s(Dispatch{"r", 1'000});
           if (reply && std::holds_alternative<Delivery>(*reply)) leases.push_back(s.lease(std::get<Delivery>(*reply)));

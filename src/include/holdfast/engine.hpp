@@ -76,7 +76,7 @@ class Engine {
   void put_async(std::string session, SessionSpec, Precondition, Done<PutResult>);
   void get_async(std::string session, Done<Session>);
   void patch_async(std::string session, Json merge_patch, Precondition, Done<Session>);  // RFC 7396
-  void remove_async(std::string session, Done<Nothing>);
+  void remove_async(std::string session, Precondition, Done<Nothing>);
   void list_async(SessionQuery, Done<Page<Session>>);
   void fork_async(std::string session, ForkRequest, Done<Session>);
   void export_async(std::string session, Done<std::string>);               // NDJSON, without secrets
@@ -90,7 +90,7 @@ class Engine {
   void messages_async(std::string session, MessageQuery, Done<Page<Message>>);
   void receipt_async(std::string session, std::string message, Done<Receipt>);
   void edit_async(std::string session, std::string message, MessageEdit, Precondition, Done<Message>);
-  void cancel_async(std::string session, std::string message, Done<Message>);
+  void cancel_async(std::string session, std::string message, Precondition, Done<Message>);
   void queue_async(std::string session, QueueCommand, Precondition, Done<Session>);
   // Captures messages durably: each ends `interrupted`, the running one when its runtime stopped or its grace is over.
   void interrupt_async(std::string session, InterruptScope, Done<Interrupted>);
@@ -140,7 +140,7 @@ class Engine {
   Result<PutResult> put(std::string session, SessionSpec spec = {}, Precondition = {});
   Result<Session> get(std::string session);
   Result<Session> patch(std::string session, Json merge_patch, Precondition = {});
-  Result<Nothing> remove(std::string session);
+  Result<Nothing> remove(std::string session, Precondition = {});
   Result<Page<Session>> list(SessionQuery query = {});
   Result<Session> fork(std::string session, ForkRequest = {});
   Result<std::string> export_session(std::string session);
@@ -151,7 +151,7 @@ class Engine {
   Result<Page<Message>> messages(std::string session, MessageQuery query = {});
   Result<Receipt> receipt(std::string session, std::string message);
   Result<Message> edit(std::string session, std::string message, MessageEdit, Precondition = {});
-  Result<Message> cancel(std::string session, std::string message);
+  Result<Message> cancel(std::string session, std::string message, Precondition = {});
   Result<Session> queue(std::string session, QueueCommand, Precondition = {});
   Result<Interrupted> interrupt(std::string session, InterruptScope scope = InterruptScope::running);
   Result<Message> redrive(std::string session, std::string message);
