@@ -18,16 +18,19 @@ run: build     ## build and serve on 127.0.0.1:8080, data in ./data
 	build/release/bin/holdfast serve --listen 127.0.0.1:8080 --data ./data
 
 test: deps     ## build everything and run the tests
+	@sh cmake/test_dependencies.sh
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS)
 	ctest --preset release --no-tests=error
 
 asan: deps     ## the tests under the address and undefined-behaviour sanitizers
+	@sh cmake/test_dependencies.sh
 	cmake --preset asan-ubsan
 	cmake --build --preset asan-ubsan -j $(JOBS)
 	ctest --preset asan-ubsan --no-tests=error
 
 tsan: deps     ## the tests under the thread sanitizer
+	@sh cmake/test_dependencies.sh
 	cmake --preset tsan
 	cmake --build --preset tsan -j $(JOBS)
 	ctest --preset tsan --no-tests=error

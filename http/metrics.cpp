@@ -46,6 +46,20 @@ void add_engine(std::vector<MetricFamily>& out, const EngineStats& s) {
   out.push_back(counter("holdfast_completed_total", "Turns completed.", number(s.completed)));
   out.push_back(counter("holdfast_activations_total", "Sessions loaded.", number(s.activations)));
   out.push_back(counter("holdfast_evictions_total", "Sessions unloaded.", number(s.evictions)));
+  out.push_back(counter("holdfast_pushes_total", "Turns sent to receivers.", number(s.pushes)));
+  out.push_back(counter("holdfast_push_failures_total", "Of those, not answered with a 2xx.", number(s.push_failures)));
+  out.push_back(
+      gauge("holdfast_push_targets_broken", "Receivers left alone for a while.", number(s.push_targets_broken)));
+  out.push_back(counter("holdfast_callbacks_total", "Callbacks done with.", number(s.callbacks)));
+  out.push_back(counter("holdfast_callback_failures_total", "Attempts that failed.", number(s.callback_failures)));
+  out.push_back(gauge("holdfast_callbacks_outstanding", "Callbacks being sent.", number(s.callbacks_outstanding)));
+  out.push_back(gauge("holdfast_turns_running", "Turns in handlers of this process.", number(s.turns_running)));
+  out.push_back(gauge("holdfast_runtimes_online", "Runtimes heard of lately.", number(s.runtimes_online)));
+  out.push_back(counter("holdfast_reconciles_total", "Passes of the reconciler.", number(s.reconciles)));
+  out.push_back(
+      counter("holdfast_reconcile_failures_total", "Passes that changed nothing.", number(s.reconcile_failures)));
+  out.push_back(gauge("holdfast_reconciled_timestamp_seconds", "When the reconciler last looked at everything.",
+                      number(s.reconciled_at) / 1e3));
   out.push_back(gauge("holdfast_live_objects", "Sessions in memory.", number(s.live_objects)));
   out.push_back(gauge("holdfast_in_flight", "Commands being worked on.", number(s.in_flight)));
   out.push_back(gauge("holdfast_waiting_claims", "Claims that wait for a turn.", number(s.waiting_claims)));

@@ -51,6 +51,7 @@ std::span<const Route> api_routes() {
       Route{Verb::get, "/errors/{code}", &get_error_page},
       Route{Verb::get, "/v1/limits", &get_limits},
       Route{Verb::get, "/v1/keys/receipts", &get_receipt_keys},
+      Route{Verb::post, "/v1/keys/webhooks/rotate", &rotate_webhook_secret},
       Route{Verb::get, "/v1/dead-letters", &list_dead_letters},
   };
   return kRoutes;

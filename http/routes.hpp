@@ -60,7 +60,9 @@ Result<void> get_openapi(Exchange&);
 Result<void> get_limits(Exchange&);
 Result<void> get_error_page(Exchange&);
 Result<void> get_receipt_keys(Exchange&);
+Result<void> rotate_webhook_secret(Exchange&);
 
+// routes_runtimes.cpp
 Result<void> list_runtimes(Exchange&);
 Result<void> register_runtime(Exchange&);
 Result<void> beat_runtime(Exchange&);

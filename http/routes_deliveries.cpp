@@ -30,14 +30,7 @@ void release_all(Services& services, std::vector<Delivery>& deliveries) {
 }
 
 void send_heartbeat(Exchange& x, Heartbeat& heartbeat) {
-  auto& answer = x.answer();
-  std::string commands = "[";
-  for (const auto& command : heartbeat.commands) {
-    if (commands.size() > 1) commands += ',';
-    commands += command;
-  }
-  commands += ']';
-  json::ObjectWriter(answer.body).time("lease_expires_at", heartbeat.lease_expires_at).raw("commands", commands).end();
+  x.answer().body = to_json(heartbeat);
   x.send();
 }
 

@@ -104,4 +104,15 @@ Result<void> get_receipt_keys(Exchange& x) {
   return {};
 }
 
+Result<void> rotate_webhook_secret(Exchange& x) {
+  if (auto ok = no_parameters(x); !ok) return ok;
+  x.engine().rotate_webhook_secret_async(x.then<std::string>([](Exchange& e, std::string& secret) {
+    auto& answer = e.answer();
+    answer.add_header("Cache-Control", "no-store");
+    json::ObjectWriter(answer.body).text("secret", secret).end();
+    e.send();
+  }));
+  return {};
+}
+
 }  // namespace holdfast::http

@@ -10,7 +10,9 @@ namespace {
 
 constexpr char kSession = 'S';
 constexpr char kReady = 'R';
+constexpr char kPush = 'P';
 constexpr char kAlarm = 'A';
+constexpr char kCallback = 'C';
 constexpr char kDead = 'D';
 constexpr char kRuntime = 'T';
 constexpr char kHeld = 'L';
@@ -138,7 +140,7 @@ std::uint64_t position_of(std::string_view key) noexcept {
 
 std::string ready(const Ready& entry) {
   HOLDFAST_CHECK(entry.priority <= kPriorityMax);
-  std::string key(1, kReady);
+  std::string key(1, entry.push ? kPush : kReady);
   append_short(key, entry.project);
   key += static_cast<char>(kPriorityMax - entry.priority);
   append_time(key, entry.at);
@@ -148,8 +150,9 @@ std::string ready(const Ready& entry) {
 
 std::optional<Ready> parse_ready(std::string_view key) {
   Reader in(key);
-  in.expect(kReady);
   Ready entry;
+  entry.push = !key.empty() && key.front() == kPush;
+  in.expect(entry.push ? kPush : kReady);
   entry.project = in.short_text();
   const std::uint8_t rank = in.byte();
   entry.at = static_cast<Time>(in.number());
@@ -159,7 +162,7 @@ std::optional<Ready> parse_ready(std::string_view key) {
   return entry;
 }
 
-Range all_ready() { return starting_with(std::string(1, kReady)); }
+Range all_ready(bool push) { return starting_with(std::string(1, push ? kPush : kReady)); }
 
 std::string alarm(const Alarm& entry) {
   std::string key(1, kAlarm);
@@ -179,6 +182,32 @@ std::optional<Alarm> parse_alarm(std::string_view key) {
 }
 
 Range all_alarms() { return starting_with(std::string(1, kAlarm)); }
+
+std::string callback(const Callback& entry) {
+  std::string key(1, kCallback);
+  append_time(key, entry.at);
+  key += session_prefix(entry.session);
+  append_number(key, entry.position);
+  return key;
+}
+
+std::optional<Callback> parse_callback(std::string_view key) {
+  Reader in(key);
+  in.expect(kCallback);
+  Callback entry;
+  entry.at = static_cast<Time>(in.number());
+  entry.session = read_session(in);
+  entry.position = in.number();
+  if (!in.done() || entry.at < 0) return std::nullopt;
+  return entry;
+}
+
+Range all_callbacks() { return starting_with(std::string(1, kCallback)); }
+
+Time due_at(std::string_view key) noexcept {
+  HOLDFAST_CHECK(key.size() > kNumberBytes);
+  return static_cast<Time>(Reader(key.substr(1, kNumberBytes)).number());
+}
 
 std::string dead_letter(const DeadLetter& entry) {
   std::string key(1, kDead);

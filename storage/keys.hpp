@@ -8,9 +8,11 @@
 //             S <session> i <id>            position of the message with this client-chosen id
 //   streams   S <session> e <position>      event sent by a runtime
 //   vault     S <session> k | v <label>     sealed session key; sealed values
-//   index     R <project> <9-priority> <at> <session name>   ready to be handed out; value: the session's labels
+//   index     R <project> <9-priority> <at> <session name>   ready to be claimed; value: the session's labels
+//             P <project> <9-priority> <at> <session name>   ready to be pushed; value: to which origin
 //             A <at> S <session>            alarm due
 //             D S <session> <position>      failed message that can be redriven
+//             C <at> S <session> <position>   callback of a terminal message, due; value: how often it was tried
 //             L <project> <runtime> S <session>   a turn that this runtime holds
 //   system    "identity" "format" "clean" "schema/<n>"
 //
@@ -43,6 +45,7 @@ namespace holdfast::keys {
 [[nodiscard]] std::uint64_t position_of(std::string_view key) noexcept;  // the last 8 bytes
 
 struct Ready {
+  bool push = false;
   std::string project;
   std::uint8_t priority = 0;
   Time at = 0;
@@ -50,7 +53,7 @@ struct Ready {
 };
 [[nodiscard]] std::string ready(const Ready& entry);
 [[nodiscard]] std::optional<Ready> parse_ready(std::string_view key);
-[[nodiscard]] Range all_ready();
+[[nodiscard]] Range all_ready(bool push);
 
 struct Alarm {
   Time at = 0;
@@ -59,6 +62,18 @@ struct Alarm {
 [[nodiscard]] std::string alarm(const Alarm& entry);
 [[nodiscard]] std::optional<Alarm> parse_alarm(std::string_view key);
 [[nodiscard]] Range all_alarms();
+
+struct Callback {
+  Time at = 0;
+  SessionId session;
+  std::uint64_t position = 0;  // of the message
+};
+[[nodiscard]] std::string callback(const Callback& entry);
+[[nodiscard]] std::optional<Callback> parse_callback(std::string_view key);
+[[nodiscard]] Range all_callbacks();
+
+// When the alarm or callback with this key is due.
+[[nodiscard]] Time due_at(std::string_view key) noexcept;
 
 struct DeadLetter {
   SessionId session;

@@ -62,7 +62,7 @@ tl::unexpected<Error> admitted_since(const Work& work, std::uint64_t seq) {
   return error;
 }
 
-Intent freeze(const Work& work, const AdmitRequest& request, const std::string& body_hash) {
+Intent freeze(Work& work, const AdmitRequest& request, const std::string& body_hash) {
   const auto& document = work.document;
   Intent intent;
   intent.seq = work.state.last_seq + 1;
@@ -81,7 +81,12 @@ Intent freeze(const Work& work, const AdmitRequest& request, const std::string& 
   intent.metadata = request.metadata;
   intent.budget = request.budget;
   intent.callback = request.callback ? request.callback : document.callback;
-  if (intent.callback) intent.callback->headers.clear();
+  if (request.callback) {
+    intent.callback_headers = keep_headers(work, request.callback->headers);
+    intent.callback->headers.clear();
+  } else if (intent.callback) {
+    intent.callback_headers = document.callback_headers_hash;
+  }
   intent.traceparent = request.traceparent;
   return intent;
 }
@@ -113,6 +118,7 @@ std::uint64_t write_admitted(Work& work, Marker marker) {
   fold_admitted(work.entity, position, marker.intent, marker.row, work.context.limits.queue_window_messages);
   work.effects.events = true;
   ++work.effects.admitted;
+  if (marker.row.callback && terminal(marker.row.state)) work.call_back(position);
   return position;
 }
 
@@ -137,16 +143,6 @@ std::optional<Found> merge_target(const Work& work, const AdmitRequest& request,
   if (!merged) return std::nullopt;
   merged_turn = std::move(*merged);
   return target;
-}
-
-void seal_callback_headers(Work& work, const AdmitRequest& request, std::uint64_t position) {
-  if (!request.callback || request.callback->headers.empty()) return;
-  std::string headers;
-  json::ObjectWriter o(headers);
-  for (const auto& [name, value] : request.callback->headers) o.text(name, value);
-  o.end();
-  work.seal("callback/" + std::to_string(position), headers);
-  work.state_changed();
 }
 
 Result<Admitted> admit_one(Work& work, const AdmitRequest& request) {
@@ -201,8 +197,8 @@ Result<Admitted> admit_one(Work& work, const AdmitRequest& request) {
   } else {
     m.intent.place = marker.intent.place = work.state.queued + 1;
   }
+  m.row.callback = m.intent.callback.has_value();
   marker.row = m.row;
-  seal_callback_headers(work, request, work.state.last_position + 1);
   m.position = write_admitted(work, std::move(marker));
   if (steers) {
     work.state.steers.push_back(m.position);

@@ -60,12 +60,17 @@ struct Interrupt {
 struct Dispatch {
   std::string runtime;
   std::int64_t lease_ms = 0;
+  bool push = false;  // to be pushed; otherwise to be claimed
 };
 struct Accept {
   Lease lease;
 };
 struct Beat {
   Lease lease;
+  enum class Kind : std::uint8_t {
+    extend,  // the lease lives on
+    look,    // only if there is an interrupt or a steer to carry
+  } kind = Kind::extend;
 };
 struct AppendEvents {
   Lease lease;
@@ -86,6 +91,19 @@ struct Fence {
   std::string runtime;
 };                // the runtime is gone: a turn that it still holds goes back
 struct Alarm {};  // a durable alarm of the session is due
+struct ReadCallback {
+  std::uint64_t position = 0;  // of the message
+};
+struct EndCallback {  // what became of an attempt at the callback that was due at `due`
+  std::uint64_t position = 0;
+  Time due = 0;
+  enum class Result : std::uint8_t {
+    sent,    // or there is nothing to send
+    gone,    // the receiver wants no more of it
+    failed,  // to be tried again, while there are delays left
+  } result = Result::sent;
+  std::string detail;
+};
 struct Export {};
 struct Import {
   std::string ndjson;
@@ -100,11 +118,25 @@ struct Fork {
 
 using Command = std::variant<Put, Get, Patch, Remove, Admit, ReadMessage, ReadMessages, ReadReceipt, Edit, Cancel,
                              Queue, Redrive, Interrupt, Dispatch, Accept, Beat, AppendEvents, Complete, Fail, Release,
-                             Fence, Alarm, Export, Import, ForkSource, Fork>;
+                             Fence, Alarm, ReadCallback, EndCallback, Export, Import, ForkSource, Fork>;
+
+// A turn on its way out.
+struct Handout {
+  Delivery delivery;
+  std::string secret;  // signs it, when it is pushed
+};
+// A callback on its way out; without a URL there is nothing to send.
+struct CallbackJob {
+  std::string url;
+  std::string id;  // of the message
+  Labels headers;  // as the caller gave them
+  std::string body;
+  std::string traceparent;
+};
 
 // A dispatch that found nothing to hand out answers Nothing.
 struct Nothing {};
 using Reply = std::variant<Nothing, Session, PutResult, std::vector<Admitted>, Message, Page<Message>, Receipt,
-                           Interrupted, Delivery, Heartbeat, std::uint64_t, std::string, Fork>;
+                           Interrupted, Handout, CallbackJob, Heartbeat, std::uint64_t, std::string, Fork>;
 
 }  // namespace holdfast::session

@@ -14,16 +14,6 @@ std::optional<std::string> etag(const Work& work) {
   return std::to_string(work.document.revision + work.state.operations);
 }
 
-std::string hash_of(const Labels& headers) {
-  if (headers.empty()) return {};
-  std::string text;
-  for (const auto& [name, value] : headers) {
-    json::append_string(text, name);
-    json::append_string(text, value);
-  }
-  return sha256(text);
-}
-
 Document document_of(const SessionSpec& spec) {
   Document d;
   d.exists = true;
@@ -35,9 +25,10 @@ Document document_of(const SessionSpec& spec) {
   d.on_busy = spec.on_busy.value_or(OnBusy::enqueue);
   d.labels = spec.labels;
   d.delivery = spec.delivery;
+  if (d.delivery) d.delivery->secret.reset();
   d.callback = spec.callback;
   if (d.callback) {
-    d.callback_headers_hash = hash_of(d.callback->headers);
+    d.callback_headers_hash = hash_of_headers(d.callback->headers);
     d.callback->headers.clear();
   }
   d.ttl_ms = spec.ttl_ms;
@@ -57,25 +48,38 @@ bool replace(Work& work, Document next) {
   next.revision = document.revision + 1;
   next.created_at = document.created_at;
   if (same(document, next)) return false;
-  if (document.labels != next.labels) work.relabelled();
+  if (document.labels != next.labels || document.delivery != next.delivery) work.relabelled();
   document = std::move(next);
   work.document_changed();
   work.state.updated_at = work.context.now;
   return true;
 }
 
-void take_secrets(Work& work, const SessionSpec& spec) {
-  if (spec.callback && !spec.callback->headers.empty()) {
-    std::string headers;
-    json::ObjectWriter o(headers);
-    for (const auto& [name, value] : spec.callback->headers) o.text(name, value);
-    o.end();
-    work.seal("callback", headers);
-    work.state_changed();
+// Seals the secrets that came. Returns the push secret if this call made it.
+std::optional<std::string> take_secrets(Work& work, const SessionSpec& spec) {
+  std::optional<std::string> made;
+  if (spec.callback) (void)keep_headers(work, spec.callback->headers);
+  if (spec.delivery && spec.delivery->mode == DeliveryMode::push) {
+    const auto before = work.unseal(kPushLabel);
+    if (spec.delivery->secret && spec.delivery->secret != before) {
+      work.seal(kPushLabel, *spec.delivery->secret);
+      work.state_changed();
+    } else if (!before) {
+      made = push_secret(work);
+    }
+  } else if (work.unseal(kPushLabel)) {
+    work.unkeep(kPushLabel);
   }
   const auto& token = spec.repository.git_token;
   if (token && credential_outcome(work.document.repository.kind, *token) == CredentialOutcome::stored)
     store_credential(work, *token);
+  return made;
+}
+
+Session view(const Work& work, std::optional<std::string> made_secret) {
+  Session session = view(work);
+  if (session.delivery) session.delivery->secret = std::move(made_secret);
+  return session;
 }
 
 }  // namespace
@@ -98,8 +102,7 @@ Result<Reply> run(Work& work, const Put& command) {
   } else {
     result.outcome = PutOutcome::unchanged;
   }
-  take_secrets(work, command.spec);
-  result.session = view(work);
+  result.session = view(work, take_secrets(work, command.spec));
   return result;
 }
 
@@ -120,8 +123,7 @@ Result<Reply> run(Work& work, const Patch& command) {
   if (next.callback && spec->callback->headers.empty())
     next.callback_headers_hash = work.document.callback_headers_hash;
   if (replace(work, std::move(next))) work.operation("session.updated", "{\"revision\":" + *etag(work) + "}");
-  take_secrets(work, *spec);
-  return view(work);
+  return view(work, take_secrets(work, *spec));
 }
 
 Result<Reply> run(Work& work, const Remove& command) {

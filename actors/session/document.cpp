@@ -55,6 +55,15 @@ std::string object(const Repository& repository, const std::optional<Credential>
   return out;
 }
 
+std::string object(const DeliveryRoute& route) {
+  std::string out;
+  ObjectWriter o(out);
+  o.text("mode", name_of(route.mode)).text_if("url", route.url);
+  if (route.secret) o.text("secret", *route.secret);
+  o.end();
+  return out;
+}
+
 std::string workspace_object(WorkspaceState state) {
   std::string out;
   ObjectWriter(out).text("state", name_of(state)).end();
@@ -99,7 +108,8 @@ std::string to_json(const Session& s) {
   o.raw("workspace", workspace_object(s.workspace));
   if (s.callback) o.raw("callback", object(*s.callback));
   else o.null("callback");
-  o.raw("labels", object(s.labels)).raw_if("delivery", s.delivery);
+  o.raw("labels", object(s.labels));
+  if (s.delivery) o.raw("delivery", object(*s.delivery));
   if (s.ttl_ms != 0) o.number("ttl_ms", static_cast<std::uint64_t>(s.ttl_ms));
   o.end();
   return out;
@@ -219,6 +229,17 @@ std::string to_json(const Event& e) {
       .time("at", e.at)
       .raw("data", e.data.empty() ? std::string_view("null") : std::string_view(e.data))
       .end();
+  return out;
+}
+
+std::string to_json(const Heartbeat& h) {
+  std::string commands = h.interrupt ? R"([{"kind":"interrupt"})" : "[";
+  for (const auto& message : h.steer) {
+    if (commands.size() > 1) commands += ',';
+    commands += R"({"kind":"steer","message":)" + to_json(message) + "}";
+  }
+  std::string out;
+  ObjectWriter(out).time("lease_expires_at", h.lease_expires_at).raw("commands", commands + "]").end();
   return out;
 }
 

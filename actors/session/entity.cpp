@@ -1,10 +1,12 @@
 #include "actors/session/entity.hpp"
 
 #include "actors/session/codec_parts.hpp"
+#include "src/egress/outbound.hpp"
 
 namespace holdfast::session {
 namespace {
 constexpr std::uint8_t kFormat = 1;
+constexpr std::uint8_t kPushBit = 0x80;  // beside the priority of a ready mark
 
 void encode_time(Encoder& e, Time at) { e.varint(static_cast<std::uint64_t>(at)); }
 Time decode_time(Decoder& d) { return static_cast<Time>(d.varint()); }
@@ -34,7 +36,11 @@ void encode(std::string& out, const Document& doc) {
   e.varint(doc.queue_capacity ? std::uint64_t{*doc.queue_capacity} + 1 : 0);
   e.u8(static_cast<std::uint8_t>(doc.on_busy));
   encode_labels(e, doc.labels);
-  e.bytes(doc.delivery);
+  e.u8(doc.delivery ? 1 : 0);
+  if (doc.delivery) {
+    e.u8(static_cast<std::uint8_t>(doc.delivery->mode));
+    e.bytes(doc.delivery->url);
+  }
   e.u8(doc.callback ? 1 : 0);
   if (doc.callback) encode_callback(e, *doc.callback);
   e.bytes(doc.callback_headers_hash);
@@ -58,13 +64,42 @@ Result<Document> decode_document(std::string_view value) {
   if (const auto capacity = d.varint(); capacity != 0) doc.queue_capacity = static_cast<std::uint32_t>(capacity - 1);
   doc.on_busy = static_cast<OnBusy>(d.u8());
   doc.labels = decode_labels(d);
-  doc.delivery = d.text();
+  if (d.u8() != 0) {
+    DeliveryRoute route;
+    route.mode = static_cast<DeliveryMode>(d.u8());
+    route.url = d.text();
+    doc.delivery = std::move(route);
+  }
   if (d.u8() != 0) doc.callback = decode_callback(d);
   doc.callback_headers_hash = d.text();
   doc.ttl_ms = decode_time(d);
-  if (!d.done() || doc.repository.kind > RepositoryKind::bitbucket || doc.on_busy > OnBusy::steer)
+  if (!d.done() || doc.repository.kind > RepositoryKind::bitbucket || doc.on_busy > OnBusy::steer ||
+      (doc.delivery && doc.delivery->mode > DeliveryMode::push))
     return damaged("session document");
   return doc;
+}
+
+Terms terms_of(const Document& document) {
+  if (document.delivery && document.delivery->mode == DeliveryMode::push)
+    return {{}, egress::origin_of(document.delivery->url).value_or(document.delivery->url)};
+  return {document.labels, {}};
+}
+
+void encode(std::string& out, const Terms& terms) {
+  Encoder e(out);
+  e.u8(kFormat);
+  encode_labels(e, terms.labels);
+  e.bytes(terms.target);
+}
+
+Result<Terms> decode_terms(std::string_view value) {
+  Decoder d(value);
+  Terms terms;
+  if (d.u8() != kFormat) return damaged("ready entry");
+  terms.labels = decode_labels(d);
+  terms.target = d.text();
+  if (!d.done()) return damaged("ready entry");
+  return terms;
 }
 
 void encode(std::string& out, const State& s) {
@@ -95,7 +130,7 @@ void encode(std::string& out, const State& s) {
     encode_positions(e, s.running->steered);
   }
   if (s.ready) {
-    e.u8(s.ready->priority);
+    e.u8(static_cast<std::uint8_t>(s.ready->priority | (s.ready->push ? kPushBit : 0)));
     encode_time(e, s.ready->at);
   }
   encode_time(e, s.armed);
@@ -136,7 +171,9 @@ Result<State> decode_state(std::string_view value) {
   }
   if (flags & 4) {
     ReadyMark mark;
-    mark.priority = d.u8();
+    const std::uint8_t priority = d.u8();
+    mark.priority = priority & ~kPushBit;
+    mark.push = priority & kPushBit;
     mark.at = decode_time(d);
     s.ready = mark;
   }

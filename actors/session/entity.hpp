@@ -31,8 +31,8 @@ struct Document {
   std::optional<std::uint32_t> queue_capacity;
   OnBusy on_busy = OnBusy::enqueue;
   Labels labels;
-  Json delivery;
-  std::optional<Callback> callback;  // never with headers
+  std::optional<DeliveryRoute> delivery;  // never with a secret
+  std::optional<Callback> callback;       // never with headers
   std::string callback_headers_hash;
   std::int64_t ttl_ms = 0;
 };
@@ -51,10 +51,21 @@ struct Running {
   Row row;
 };
 
+// Who may take the turns of a session: a claim that carries these labels or, when they are pushed, what is sent to
+// this origin. The value of an entry in the ready index.
+struct Terms {
+  Labels labels;
+  std::string target;  // origin of the URL that turns are pushed to; empty: they are claimed
+};
+void encode(std::string& out, const Terms& terms);
+[[nodiscard]] Result<Terms> decode_terms(std::string_view value);
+[[nodiscard]] Terms terms_of(const Document& document);
+
 // The entry of the session in the ready index, if it has one.
 struct ReadyMark {
   std::uint8_t priority = 0;
   Time at = 0;
+  bool push = false;
   bool operator==(const ReadyMark&) const = default;
 };
 

@@ -27,7 +27,7 @@ Step apply(Entity& entity, const Command& command, const Context& context) {
     return {std::move(reply), {}, {}, false};
   }
   if (work.refusal) reply = tl::unexpected(std::move(*work.refusal));
-  return {std::move(reply), std::move(work.writes), work.effects, false};
+  return {std::move(reply), std::move(work.writes), std::move(work.effects), false};
 }
 
 }  // namespace holdfast::session

@@ -12,6 +12,7 @@
 #include "actors/session/entity.hpp"
 #include "actors/session/journal.hpp"
 #include "src/core/crypto.hpp"
+#include "storage/keys.hpp"
 #include "storage/vault.hpp"
 
 namespace holdfast::session {
@@ -33,9 +34,10 @@ struct Context {
 struct Effects {
   bool events = false;  // readers of the session's events and waits have something to look at
   bool ready_changed = false;
-  std::optional<ReadyMark> ready;  // the entry in the ready index, when it changed to one
-  Time alarm = 0;                  // an alarm was set
-  bool shredded = false;           // the session's secrets were erased: rewrite the vault's files
+  std::optional<ReadyMark> ready;         // the entry in the ready index, when it changed to one
+  Time alarm = 0;                         // an alarm was set
+  std::vector<keys::Callback> callbacks;  // fell due
+  bool shredded = false;                  // the session's secrets were erased: rewrite the vault's files
   std::uint32_t admitted = 0;
   std::uint32_t replayed = 0;
   std::uint32_t delivered = 0;

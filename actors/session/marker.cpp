@@ -48,7 +48,10 @@ void encode_intent(Encoder& e, const Intent& i) {
   }
   if (parts & kMetadata) e.bytes(i.metadata);
   if (parts & kBudget) e.bytes(i.budget);
-  if (parts & kCallback) encode_callback(e, *i.callback);
+  if (parts & kCallback) {
+    encode_callback(e, *i.callback);
+    e.bytes(i.callback_headers);
+  }
   if (parts & kTrace) e.bytes(i.traceparent);
 }
 
@@ -75,7 +78,10 @@ Intent decode_intent(Decoder& d) {
   }
   if (parts & kMetadata) i.metadata = d.text();
   if (parts & kBudget) i.budget = d.text();
-  if (parts & kCallback) i.callback = decode_callback(d);
+  if (parts & kCallback) {
+    i.callback = decode_callback(d);
+    i.callback_headers = d.text();
+  }
   if (parts & kTrace) i.traceparent = d.text();
   return i;
 }
@@ -88,7 +94,8 @@ enum RowPart : std::uint8_t {
   kEnded = 1 << 2,
   kRetried = 1 << 3,
   kRedriven = 1 << 4,
-  kSteered = 1 << 5
+  kSteered = 1 << 5,
+  kCalledBack = 1 << 6,
 };
 
 void encode_row(Encoder& e, const Row& r) {
@@ -99,6 +106,7 @@ void encode_row(Encoder& e, const Row& r) {
   if (r.retry_at != 0 || r.failures != decltype(r.failures){}) parts |= kRetried;
   if (r.order != 0) parts |= kRedriven;
   if (!r.steered_into.empty()) parts |= kSteered;
+  if (r.callback) parts |= kCalledBack;
   e.u8(static_cast<std::uint8_t>(r.state));
   e.u8(parts);
   if (parts & kDelivered) {
@@ -137,6 +145,7 @@ Row decode_row(Decoder& d) {
   Row r;
   r.state = static_cast<MessageState>(d.u8());
   const std::uint8_t parts = d.u8();
+  r.callback = parts & kCalledBack;
   if (parts & kDelivered) {
     r.attempt = static_cast<std::uint32_t>(d.varint());
     r.dispatched_at = static_cast<Time>(d.varint());

@@ -43,6 +43,7 @@ struct Intent {
   Json metadata;
   Json budget;
   std::optional<Callback> callback;  // without headers: those are sealed in the vault
+  std::string callback_headers;      // hash of those, which names them there; empty: none
   std::string traceparent;
 };
 
@@ -64,6 +65,7 @@ struct Row {
   std::array<std::uint32_t, kFailureClasses> failures{};  // retryable failures so far, by class
   std::string delivery;                                   // id of the delivery that runs or ran last
   std::string lease_hash;                                 // of its lease
+  bool callback = false;                                  // its intent has one
   Json result;
   std::optional<Failure> failure;
   std::string merged_into;

@@ -1,6 +1,8 @@
 #include "actors/session/spec.hpp"
 
 #include "src/core/ids.hpp"
+#include "src/egress/outbound.hpp"
+#include "src/egress/webhook.hpp"
 
 namespace holdfast::session {
 namespace {
@@ -27,8 +29,7 @@ bool header_value(std::string_view text) noexcept {
 Result<std::string> web_url(Element e, const Place& at) {
   std::string_view url;
   HOLDFAST_TRY(url, strict::filled_text(e, at, kUrlBytesMax));
-  if (!url.starts_with("http://") && !url.starts_with("https://"))
-    return strict::bad(at, "must be an http or https URL");
+  if (!egress::origin_of(url)) return strict::bad(at, "must be an http or https URL with a host and no user name");
   return std::string(url);
 }
 
@@ -51,8 +52,8 @@ Result<std::vector<std::string>> callback_events(Element e, const Place& at, con
     std::string_view type;
     HOLDFAST_TRY(type, strict::text(item, here));
     constexpr std::string_view kPrefix = "message.";
-    if (!type.starts_with(kPrefix) || !message_state(type.substr(kPrefix.size())))
-      return strict::bad(here, "must be message.<state>");
+    const auto state = type.starts_with(kPrefix) ? message_state(type.substr(kPrefix.size())) : std::nullopt;
+    if (!state || !terminal(*state)) return strict::bad(here, "must be message.<state> of a final state");
     events.emplace_back(type);
   }
   return events;
@@ -98,17 +99,34 @@ Result<void> read_queue(SessionSpec& spec, Element e, const Place& at, const Lim
   return {};
 }
 
-Result<Json> delivery_of(Element e, const Place& at) {
+Result<DeliveryRoute> delivery_of(Element e, const Place& at) {
   json::Object members;
   HOLDFAST_TRY(members, strict::object(e, at));
   std::string_view mode;
+  DeliveryRoute route;
   for (const auto [key, value] : members) {
     const Place here(at, key);
-    if (key == "mode") HOLDFAST_TRY(mode, strict::text(value, here));
-    else return strict::unknown(here);
+    if (key == "mode") {
+      HOLDFAST_TRY(mode, strict::text(value, here));
+    } else if (key == "url") {
+      HOLDFAST_TRY(route.url, web_url(value, here));
+    } else if (key == "secret") {
+      std::string_view secret;
+      HOLDFAST_TRY(secret, strict::text(value, here));
+      if (!egress::webhook_key(secret)) return strict::bad(here, "must be whsec_ and 16 to 64 bytes in base64");
+      route.secret = std::string(secret);
+    } else {
+      return strict::unknown(here);
+    }
   }
-  if (mode != "pull") return strict::bad(Place(at, "mode"), "must be \"pull\"");
-  return json::canonical(e);
+  const auto known = delivery_mode(mode);
+  if (!known) return strict::bad(Place(at, "mode"), "must be \"pull\" or \"push\"");
+  route.mode = *known;
+  const bool push = route.mode == DeliveryMode::push;
+  if (push && route.url.empty()) return strict::missing(at, "url");
+  if (!push && !route.url.empty()) return strict::bad(Place(at, "url"), "is only for mode \"push\"");
+  if (!push && route.secret) return strict::bad(Place(at, "secret"), "is only for mode \"push\"");
+  return route;
 }
 
 }  // namespace
@@ -213,7 +231,11 @@ std::string spec_json(const Document& d) {
     l.end();
     o.raw("labels", labels);
   }
-  o.raw_if("delivery", d.delivery);
+  if (d.delivery) {
+    std::string route;
+    json::ObjectWriter(route).text("mode", name_of(d.delivery->mode)).text_if("url", d.delivery->url).end();
+    o.raw("delivery", route);
+  }
   if (d.callback) {
     std::string events = "[";
     for (const auto& event : d.callback->events) {

@@ -85,11 +85,15 @@ Result<Reply> run(Work& work, const Dispatch& command) {
   if (!work.document.exists || work.document.deleted || state.paused || state.running || first == nullptr ||
       first->not_before > work.context.now)
     return Nothing{};
+  const bool push = work.document.delivery && work.document.delivery->mode == DeliveryMode::push;
+  if (command.push != push) return Nothing{};
   auto m = work.journal.at(first->position);
   if (!m) return Nothing{};
   if (m->intent.expires_at != 0 && m->intent.expires_at <= work.context.now) {
-    (void)run(work, Alarm{});  // the alarm that ends it is due; the next claim sees what is left
-    return Nothing{};
+    (void)run(work, Alarm{});  // the alarm that ends it is due
+    fill_window(work.entity, work.journal, work.context.limits.queue_window_messages);
+    const auto* next = work.head();
+    return next == nullptr || next->position == m->position ? Result<Reply>(Nothing{}) : run(work, command);
   }
 
   Lease lease{work.context.id, m->position, m->row.attempt + 1, random_bytes(work.context.random, 16),
@@ -128,7 +132,7 @@ Result<Reply> run(Work& work, const Dispatch& command) {
   delivery.steer = hand_out_steers(work);
   delivery.traceparent = m->intent.traceparent;
   ++work.effects.delivered;
-  return delivery;
+  return Handout{std::move(delivery), push ? push_secret(work) : std::string()};
 }
 
 Result<Reply> run(Work& work, const Accept& command) {
@@ -145,15 +149,12 @@ Result<Reply> run(Work& work, const Accept& command) {
 Result<Reply> run(Work& work, const Beat& command) {
   auto* running = work.held(command.lease);
   if (running == nullptr) return lost();
+  if (command.kind == Beat::Kind::look && running->interrupt_until == 0 && work.state.steers.empty())
+    return Heartbeat{running->lease_expires_at, false, {}};
   running->lease_expires_at = work.context.now + running->lease_ms;
   work.state_changed();
-  Heartbeat beat{running->lease_expires_at, {}};
-  if (running->interrupt_until != 0) {
-    beat.commands.emplace_back(R"({"kind":"interrupt"})");
-    return beat;
-  }
-  for (const auto& message : hand_out_steers(work))
-    beat.commands.push_back(R"({"kind":"steer","message":)" + to_json(message) + "}");
+  Heartbeat beat{running->lease_expires_at, running->interrupt_until != 0, {}};
+  if (!beat.interrupt) beat.steer = hand_out_steers(work);
   return beat;
 }
 

@@ -15,13 +15,9 @@ std::string pointer_to(std::uint64_t position) {
   return out;
 }
 
-std::string labels_value(const Labels& labels) {
+std::string terms_value(const Document& document) {
   std::string out;
-  Encoder e(out);
-  for (const auto& [name, value] : labels) {
-    e.bytes(name);
-    e.bytes(value);
-  }
+  encode(out, terms_of(document));
   return out;
 }
 
@@ -47,6 +43,13 @@ void Work::transition(std::uint64_t position, const Row& row) {
   marker.message = position;
   marker.row = row;
   writes.put(Family::journal, keys::delivery(context.id, position), pointer_to(append(std::move(marker))));
+  if (row.callback && terminal(row.state)) call_back(position);
+}
+
+void Work::call_back(std::uint64_t position) {
+  keys::Callback due{context.now, context.id, position};
+  writes.put(Family::index, keys::callback(due), tries_value(0));
+  effects.callbacks.push_back(std::move(due));
 }
 
 void Work::edit(std::uint64_t position, Intent intent, Row row) {
@@ -165,6 +168,8 @@ void Work::seal(std::string_view label, std::string_view plain) {
   writes.put(Family::vault, Vault::value_key(context.id, label), std::move(*sealed));
 }
 
+void Work::unkeep(std::string_view label) { writes.erase(Family::vault, Vault::value_key(context.id, label)); }
+
 std::optional<std::string> Work::unseal(std::string_view label) const {
   const auto key = journal.get(Family::vault, Vault::session_key_key(context.id));
   const auto sealed = journal.get(Family::vault, Vault::value_key(context.id, label));
@@ -187,7 +192,8 @@ void Work::create_if_absent() {
 std::optional<ReadyMark> Work::wanted_ready() const noexcept {
   const auto* first = head();
   if (state.paused || state.running || first == nullptr || first->not_before > context.now) return std::nullopt;
-  return ReadyMark{first->priority, first->admitted_at};
+  const bool push = document.delivery && document.delivery->mode == DeliveryMode::push;
+  return ReadyMark{first->priority, first->admitted_at, push};
 }
 
 Time Work::wanted_alarm() const noexcept {
@@ -201,12 +207,12 @@ Time Work::wanted_alarm() const noexcept {
 
 void Work::settle_ready() {
   const auto key = [&](const ReadyMark& mark) {
-    return keys::ready({context.id.project, mark.priority, mark.at, context.id.name});
+    return keys::ready({mark.push, context.id.project, mark.priority, mark.at, context.id.name});
   };
   const auto wanted = wanted_ready();
   if (wanted == state.ready && !(relabelled_ && wanted)) return;
   if (state.ready && state.ready != wanted) writes.erase(Family::index, key(*state.ready));
-  if (wanted) writes.put(Family::index, key(*wanted), labels_value(document.labels));
+  if (wanted) writes.put(Family::index, key(*wanted), terms_value(document));
   state.ready = wanted;
   effects.ready_changed = true;
   effects.ready = wanted;
@@ -274,9 +280,8 @@ void Work::bury() {
   const auto dead = keys::dead_letters(context.id);
   writes.erase_range(Family::index, dead.from, dead.to);
   writes.erase(Family::objects, keys::state(context.id));
-  if (state.ready)
-    writes.erase(Family::index,
-                 keys::ready({context.id.project, state.ready->priority, state.ready->at, context.id.name}));
+  if (const auto& r = state.ready)
+    writes.erase(Family::index, keys::ready({r->push, context.id.project, r->priority, r->at, context.id.name}));
   if (state.armed != 0) writes.erase(Family::index, keys::alarm({state.armed, context.id}));
   if (state.running && !state.running->runtime.empty())
     writes.erase(Family::index, keys::held_turn(state.running->runtime, context.id));

@@ -26,6 +26,8 @@ class Work {
   // Appends what became of the message at `position`.
   void transition(std::uint64_t position, const Row& row);
   void edit(std::uint64_t position, Intent intent, Row row);
+  // A callback of the message at `position` falls due now.
+  void call_back(std::uint64_t position);
   void operation(std::string_view what, Json data);
 
   // ---- the queue ----
@@ -47,6 +49,7 @@ class Work {
 
   // ---- the vault ----
   void seal(std::string_view label, std::string_view plain);
+  void unkeep(std::string_view label);
   [[nodiscard]] std::optional<std::string> unseal(std::string_view label) const;
 
   // ---- rows ----
@@ -107,6 +110,8 @@ class Work {
 [[nodiscard]] Result<Reply> run(Work&, const Release&);
 [[nodiscard]] Result<Reply> run(Work&, const Fence&);
 [[nodiscard]] Result<Reply> run(Work&, const Alarm&);
+[[nodiscard]] Result<Reply> run(Work&, const ReadCallback&);  // callbacks.cpp
+[[nodiscard]] Result<Reply> run(Work&, const EndCallback&);
 [[nodiscard]] Result<Reply> run(Work&, const Put&);  // configuration.cpp
 [[nodiscard]] Result<Reply> run(Work&, const Get&);
 [[nodiscard]] Result<Reply> run(Work&, const Patch&);
@@ -137,6 +142,15 @@ void capture_running(Work& work);
 [[nodiscard]] CredentialOutcome credential_outcome(RepositoryKind kind, std::string_view token) noexcept;
 void store_credential(Work& work, std::string_view token);
 [[nodiscard]] std::optional<DeliveryCredential> current_credential(const Work& work);
+
+// ---- what is sent out: signed by the push secret, with the callback's headers ----
+// The secret that signs what is pushed; made and sealed when there is none.
+inline constexpr std::string_view kPushLabel = "push";
+[[nodiscard]] std::string push_secret(Work& work);
+[[nodiscard]] std::string tries_value(std::uint64_t tries);  // of a row of the outbox
+[[nodiscard]] std::string hash_of_headers(const Labels& headers);
+// Seals the headers of a callback and returns the hash that names them; empty when there are none.
+[[nodiscard]] std::string keep_headers(Work& work, const Labels& headers);
 
 // An error unless the precondition holds for what has this ETag (nullopt: it does not exist).
 [[nodiscard]] Result<void> check(const Precondition& precondition, const std::optional<std::string>& etag);

@@ -1,6 +1,7 @@
 #include "actors/shell/dispatcher.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "actors/shell/router.hpp"
 
@@ -8,10 +9,11 @@ namespace holdfast::shell {
 namespace {
 
 bool fits(const PendingClaim& claim, const ReadySession& ready) {
-  if (ready.session.project != claim.project) return false;
+  if (ready.session.project != claim.project || ready.terms.target != claim.target) return false;
   const auto& wanted = claim.request.sessions;
   if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), ready.session.name) == wanted.end()) return false;
-  return std::all_of(ready.labels.begin(), ready.labels.end(), [&](const auto& label) {
+  const auto& labels = ready.terms.labels;
+  return std::all_of(labels.begin(), labels.end(), [&](const auto& label) {
     const auto carried = claim.request.labels.find(label.first);
     return carried != claim.request.labels.end() && carried->second == label.second;
   });
@@ -31,18 +33,21 @@ Dispatcher::Dispatcher(caf::actor_config& config, Services& services, Timers& ti
       timers_(timers),
       inbox_(inbox),
       stats_(stats),
-      window_(services.store) {}
+      claimable_(services.store, ReadyWindow::Of::claims),
+      pushable_(services.store, ReadyWindow::Of::pushes) {}
 
 caf::behavior Dispatcher::make_behavior() {
   // An index that cannot be read now is read again by the first claim.
-  if (auto filled = window_.refill(); filled) stats_.ready = window_.size();
+  (void)claimable_.refill();
+  if (pushable_.refill()) call_pusher();
+  stats_.ready = claimable_.size() + pushable_.size();
   return {[this](const DispatcherNews& news) {
     take_in();
     std::visit([this](auto& n) { on(n); }, *news);
     inbox_.claims_wait(!waiting_.empty());
     if (!waiting_.empty()) take_in();
     stats_.waiting.store(waiting_.size(), std::memory_order_relaxed);
-    stats_.ready.store(window_.size(), std::memory_order_relaxed);
+    stats_.ready.store(claimable_.size() + pushable_.size(), std::memory_order_relaxed);
   }};
 }
 
@@ -51,9 +56,10 @@ void Dispatcher::on(ClaimMade& news) { serve(news.claim); }
 void Dispatcher::on(TurnOffered& news) {
   auto& claim = *news.claim;
   --claim.asked;
-  if (news.delivery) claim.deliveries.push_back(std::move(*news.delivery));
+  if (!news.turn) not_asked(std::move(news.asked));
+  else if (*news.turn) claim.turns.push_back(std::move(**news.turn));
   if (claim.asked != 0) return;
-  if (claim.deliveries.empty()) serve(news.claim);  // whoever was asked had nothing: look at those behind
+  if (claim.turns.empty()) serve(news.claim);  // whoever was asked had nothing: look at those behind
   else answer(claim);
 }
 
@@ -61,8 +67,10 @@ void Dispatcher::on(InboxFilled&) {}
 
 void Dispatcher::take_in() {
   for (auto& news : inbox_.take()) {
-    if (news.kind == ReadyInbox::News::Kind::unready) window_.erase(news.session.session);
-    else became_ready(std::move(news.session));
+    // It may have changed sides: a session is in one window at most.
+    claimable_.erase(news.session.session);
+    pushable_.erase(news.session.session);
+    if (news.kind == ReadyInbox::News::Kind::ready) became_ready(std::move(news.session));
   }
 }
 
@@ -70,13 +78,14 @@ void Dispatcher::became_ready(ReadySession ready) {
   const auto waiter =
       std::find_if(waiting_.begin(), waiting_.end(), [&](const PendingClaimPtr& claim) { return fits(*claim, ready); });
   if (waiter == waiting_.end()) {
-    window_.put(std::move(ready));
+    const std::string target = ready.terms.target;
+    window_of(target).put(std::move(ready));
+    if (!target.empty()) services_.on_push(target);
     return;
   }
   const auto claim = *waiter;
   waiting_.erase(waiter);
-  window_.erase(ready.session);
-  ask(ready.session, claim);
+  ask(std::move(ready), claim);
 }
 
 void Dispatcher::on(ClaimsDue&) {
@@ -99,38 +108,53 @@ void Dispatcher::on(DrainStopped&) {
 
 void Dispatcher::serve(const PendingClaimPtr& claim) {
   while (claim->asked < claim->request.max) {
-    const auto session = next_for(*claim);
-    if (!session) break;
-    ask(*session, claim);
+    auto ready = next_for(*claim);
+    if (!ready) break;
+    ask(std::move(*ready), claim);
   }
   if (claim->asked == 0) wait(claim);
 }
 
-std::optional<SessionId> Dispatcher::next_for(PendingClaim& claim) {
+std::optional<ReadySession> Dispatcher::next_for(PendingClaim& claim) {
   const auto fit = [&](const ReadySession& ready) { return fits(claim, ready); };
-  if (claim.request.sessions.empty()) return window_.take(fit);
+  auto& window = window_of(claim.target);
+  if (claim.request.sessions.empty()) {
+    const bool drained = window.size() == 0 && window.partial();
+    auto session = window.take(fit);
+    if (drained && !claim.target.empty()) call_pusher();  // what was read from disk may be for other targets
+    return session;
+  }
   for (const auto& name : claim.request.sessions) {
-    if (auto session = window_.take(SessionId{claim.project, name}, fit)) return session;
+    if (auto session = window.take(SessionId{claim.project, name}, fit)) return session;
   }
   // With more ready than memory holds, only the session itself can tell.
-  if (window_.partial() && claim.probed < claim.request.sessions.size())
-    return SessionId{claim.project, claim.request.sessions[claim.probed++]};
+  if (window.partial() && claim.probed < claim.request.sessions.size())
+    return ReadySession{0, 0, SessionId{claim.project, claim.request.sessions[claim.probed++]}, {}};
   return std::nullopt;
 }
 
-void Dispatcher::ask(const SessionId& session, const PendingClaimPtr& claim) {
+void Dispatcher::ask(ReadySession ready, const PendingClaimPtr& claim) {
   ++claim->asked;
   auto envelope = std::make_shared<Envelope>();
-  envelope->session = session;
-  envelope->command = session::Dispatch{claim->request.runtime, claim->request.lease_ms};
-  envelope->done = [claim, self = caf::actor_cast<caf::actor>(this)](Result<session::Reply>&& reply) {
-    TurnOffered offered{claim, std::nullopt};
-    if (reply) {
-      if (auto* delivery = std::get_if<Delivery>(&*reply)) offered.delivery = std::move(*delivery);
-    }
+  envelope->session = ready.session;
+  envelope->command = session::Dispatch{claim->request.runtime, claim->request.lease_ms, !claim->target.empty()};
+  envelope->done = [claim, ready = std::move(ready),
+                    self = caf::actor_cast<caf::actor>(this)](Result<session::Reply>&& reply) {
+    TurnOffered offered{claim, ready, std::optional<session::Handout>()};
+    if (!reply) offered.turn = tl::unexpected(std::move(reply.error()));
+    else if (auto* turn = std::get_if<session::Handout>(&*reply)) offered.turn = std::move(*turn);
     tell(self, std::make_shared<DispatcherNews::element_type>(std::move(offered)), nullptr);
   };
   services_.router->send(std::move(envelope));
+}
+
+void Dispatcher::not_asked(ReadySession ready) {
+  constexpr Time kAgainMs = 1'000;
+  timers_.at(services_.clock.now() + kAgainMs,
+             [&inbox = inbox_, ready = std::move(ready), self = caf::actor_cast<caf::actor>(this)]() mutable {
+               (void)inbox.put({std::move(ready), ReadyInbox::News::Kind::ready});
+               tell(self, std::make_shared<DispatcherNews::element_type>(InboxFilled{}), nullptr);
+             });
 }
 
 void Dispatcher::wait(const PendingClaimPtr& claim) {
@@ -144,6 +168,12 @@ void Dispatcher::wait(const PendingClaimPtr& claim) {
   });
 }
 
-void Dispatcher::answer(PendingClaim& claim) { claim.done(std::move(claim.deliveries)); }
+void Dispatcher::call_pusher() {
+  std::set<std::string> targets;
+  pushable_.each([&](const ReadySession& ready) { targets.insert(ready.terms.target); });
+  for (const auto& target : targets) services_.on_push(target);
+}
+
+void Dispatcher::answer(PendingClaim& claim) { claim.done(std::move(claim.turns)); }
 
 }  // namespace holdfast::shell

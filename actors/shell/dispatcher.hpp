@@ -21,8 +21,9 @@ struct PendingClaim {
   std::string project;
   ClaimRequest request;
   Time deadline = 0;
-  std::function<void(Result<std::vector<Delivery>>)> done;
-  std::vector<Delivery> deliveries;
+  std::string target;  // for what is pushed to this origin; empty: for a runtime or handler
+  std::function<void(std::vector<session::Handout>)> done;
+  std::vector<session::Handout> turns;
   std::size_t asked = 0;   // sessions that have not answered yet
   std::size_t probed = 0;  // of request.sessions, asked although memory does not know them as ready
 };
@@ -33,7 +34,8 @@ struct ClaimMade {
 };
 struct TurnOffered {
   PendingClaimPtr claim;
-  std::optional<Delivery> delivery;
+  ReadySession asked;
+  Result<std::optional<session::Handout>> turn;
 };
 struct InboxFilled {};   // look at the ReadyInbox
 struct ClaimsDue {};     // some waiting claim's time is over
@@ -63,8 +65,12 @@ class Dispatcher final : public caf::event_based_actor {
   void take_in();
   void became_ready(ReadySession ready);
   void serve(const PendingClaimPtr& claim);
-  void ask(const SessionId& session, const PendingClaimPtr& claim);
-  [[nodiscard]] std::optional<SessionId> next_for(PendingClaim& claim);
+  void ask(ReadySession ready, const PendingClaimPtr& claim);
+  // The session could not be asked: it is ready still, and looked at again in a while.
+  void not_asked(ReadySession ready);
+  [[nodiscard]] std::optional<ReadySession> next_for(PendingClaim& claim);
+  [[nodiscard]] ReadyWindow& window_of(std::string_view target) { return target.empty() ? claimable_ : pushable_; }
+  void call_pusher();  // for every target in memory
   void wait(const PendingClaimPtr& claim);
   void answer(PendingClaim& claim);
 
@@ -72,7 +78,8 @@ class Dispatcher final : public caf::event_based_actor {
   Timers& timers_;
   ReadyInbox& inbox_;
   DispatcherStats& stats_;
-  ReadyWindow window_;
+  ReadyWindow claimable_;
+  ReadyWindow pushable_;
   std::list<PendingClaimPtr> waiting_;
   bool stopped_ = false;
 };

@@ -73,7 +73,7 @@ struct Envelope {
 
   Result<session::Reply> reply;
   session::Effects effects;
-  Labels labels;  // of the session, when it is ready
+  session::Terms terms;  // of the session, when it is ready
 };
 using EnvelopePtr = std::shared_ptr<Envelope>;
 

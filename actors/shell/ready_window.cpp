@@ -1,36 +1,34 @@
 #include "actors/shell/ready_window.hpp"
 
-#include "storage/codec.hpp"
 #include "storage/keys.hpp"
 
 namespace holdfast::shell {
 namespace {
 
-Labels decode_labels(std::string_view value) {
-  Labels labels;
-  Decoder d(value);
-  while (d.ok() && !d.done()) {
-    auto name = d.text();
-    labels.emplace(std::move(name), d.text());
-  }
-  return labels;
+// Nothing when the entry cannot be read: the session itself stays what the truth is.
+std::optional<ReadySession> parse(std::string_view key, std::string_view value) {
+  auto entry = keys::parse_ready(key);
+  auto terms = session::decode_terms(value);
+  if (!entry || !terms) return std::nullopt;
+  return ReadySession{entry->priority, entry->at, SessionId{std::move(entry->project), std::move(entry->name)},
+                      std::move(*terms)};
 }
 
 }  // namespace
 
 Result<void> ReadyWindow::refill() {
   partial_ = false;
-  return store_.scan(Family::index, keys::all_ready(), [&](std::string_view key, std::string_view value) {
-    auto entry = keys::parse_ready(key);
-    if (!entry) return Visit::next;
-    if (order_.size() >= kWindow) {
-      partial_ = true;
-      return Visit::stop;
-    }
-    put({entry->priority, entry->at, SessionId{std::move(entry->project), std::move(entry->name)},
-         decode_labels(value)});
-    return Visit::next;
-  });
+  return store_.scan(Family::index, keys::all_ready(of_ == Of::pushes),
+                     [&](std::string_view key, std::string_view value) {
+                       auto ready = parse(key, value);
+                       if (!ready) return Visit::next;
+                       if (order_.size() >= kWindow) {
+                         partial_ = true;
+                         return Visit::stop;
+                       }
+                       put(std::move(*ready));
+                       return Visit::next;
+                     });
 }
 
 void ReadyWindow::put(ReadySession ready) {
@@ -50,37 +48,41 @@ void ReadyWindow::erase(const SessionId& session) {
   by_session_.erase(found);
 }
 
-std::optional<SessionId> ReadyWindow::take(const std::function<bool(const ReadySession&)>& fits) {
+std::optional<ReadySession> ReadyWindow::take(const std::function<bool(const ReadySession&)>& fits) {
   if (order_.empty() && partial_ && !refill()) return std::nullopt;
   for (const auto& ready : order_) {
     if (!fits(ready)) continue;
-    const SessionId session = ready.session;
-    erase(session);
-    return session;
+    ReadySession taken = ready;
+    erase(taken.session);
+    return taken;
   }
   return partial_ ? find_on_disk(fits) : std::nullopt;
 }
 
-std::optional<SessionId> ReadyWindow::find_on_disk(const std::function<bool(const ReadySession&)>& fits) const {
-  std::optional<SessionId> found;
+std::optional<ReadySession> ReadyWindow::find_on_disk(const std::function<bool(const ReadySession&)>& fits) const {
+  std::optional<ReadySession> found;
   std::size_t looked = 0;
-  const auto scanned = store_.scan(Family::index, keys::all_ready(), [&](std::string_view key, std::string_view value) {
-    auto entry = keys::parse_ready(key);
-    if (!entry) return Visit::next;
-    ReadySession ready{entry->priority, entry->at, SessionId{std::move(entry->project), std::move(entry->name)},
-                       decode_labels(value)};
-    if (fits(ready) && !by_session_.contains(ready.session)) found = std::move(ready.session);
-    return found || ++looked >= kLookMax ? Visit::stop : Visit::next;
-  });
+  const auto scanned =
+      store_.scan(Family::index, keys::all_ready(of_ == Of::pushes), [&](std::string_view key, std::string_view value) {
+        auto ready = parse(key, value);
+        if (!ready) return Visit::next;
+        if (fits(*ready) && !by_session_.contains(ready->session)) found = std::move(ready);
+        return found || ++looked >= kLookMax ? Visit::stop : Visit::next;
+      });
   return scanned ? found : std::nullopt;
 }
 
-std::optional<SessionId> ReadyWindow::take(const SessionId& session,
-                                           const std::function<bool(const ReadySession&)>& fits) {
+void ReadyWindow::each(const std::function<void(const ReadySession&)>& visit) const {
+  for (const auto& ready : order_) visit(ready);
+}
+
+std::optional<ReadySession> ReadyWindow::take(const SessionId& session,
+                                              const std::function<bool(const ReadySession&)>& fits) {
   const auto found = by_session_.find(session);
   if (found == by_session_.end() || !fits(*found->second)) return std::nullopt;
+  ReadySession taken = *found->second;
   erase(session);
-  return session;
+  return taken;
 }
 
 }  // namespace holdfast::shell

@@ -19,6 +19,10 @@ struct Counters {
   std::atomic<std::uint64_t> replayed{0};
   std::atomic<std::uint64_t> deliveries{0};
   std::atomic<std::uint64_t> completed{0};
+  std::atomic<std::uint64_t> pushes{0};
+  std::atomic<std::uint64_t> push_failures{0};
+  std::atomic<std::uint64_t> callbacks{0};
+  std::atomic<std::uint64_t> callback_failures{0};
   std::atomic<std::uint64_t> activations{0};
   std::atomic<std::uint64_t> evictions{0};
 };
@@ -38,8 +42,10 @@ struct Services {
   Counters& counters;
   Router* router = nullptr;
   // The drain's ears. Called once the write set that says so is durable, on the thread that made it durable.
-  std::function<void(const SessionId&, const std::optional<session::ReadyMark>&, const Labels&)> on_ready;
+  std::function<void(const SessionId&, const std::optional<session::ReadyMark>&, const session::Terms&)> on_ready;
   std::function<void(const SessionId&, Time)> on_alarm;
+  std::function<void(const keys::Callback&)> on_callback;
+  std::function<void(const std::string& target)> on_push;  // turns wait to be pushed to this origin; any thread
   std::function<void(const SessionId&)> on_shredded;
 };
 

@@ -22,8 +22,9 @@ void depart(Services& services, Envelope& envelope, const Result<void>& durable)
   const auto& effects = envelope.effects;
   count(services.counters, effects);
   if (effects.events) services.hub.notify(envelope.session);
-  if (effects.ready_changed) services.on_ready(envelope.session, effects.ready, envelope.labels);
+  if (effects.ready_changed) services.on_ready(envelope.session, effects.ready, envelope.terms);
   if (effects.alarm != 0) services.on_alarm(envelope.session, effects.alarm);
+  for (const auto& callback : effects.callbacks) services.on_callback(callback);
   if (effects.shredded) services.on_shredded(envelope.session);
   if (envelope.done) envelope.done(std::move(envelope.reply));
 }
@@ -74,8 +75,8 @@ void SessionActor::handle(const EnvelopePtr& envelope) {
 void SessionActor::gate(const EnvelopePtr& envelope, session::Step step) {
   const bool writes = !step.writes.empty();
   envelope->reply = std::move(step.reply);
-  envelope->effects = step.effects;
-  if (step.effects.ready && entity_) envelope->labels = entity_->document.labels;
+  envelope->effects = std::move(step.effects);
+  if (envelope->effects.ready && entity_) envelope->terms = session::terms_of(entity_->document);
   auto open = [envelope, &services = services_](const Result<void>& durable) {
     const NoLane on_writer;
     depart(services, *envelope, durable);

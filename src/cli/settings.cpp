@@ -129,6 +129,12 @@ Settings::Settings() : insecure_(std::make_shared<bool>(false)) {
       [](auto& s, auto& v) { return numbers(v, s.engine.limits.retry_rate_limited_ms); });
   add("retry_unreachable_ms", "the same for code unreachable [5000 twelve times]", "MS,...",
       [](auto& s, auto& v) { return numbers(v, s.engine.limits.retry_unreachable_ms); });
+  add("callback_retry_ms", "delays before the next attempts of a callback [60000,120000,240000,480000]", "MS,...",
+      [](auto& s, auto& v) { return numbers(v, s.engine.limits.callback_retry_ms); });
+  add("egress_allow", "private networks that pushes and callbacks may reach [none]", "CIDR,...",
+      [](auto& s, auto& v) { return s.engine.egress_allow = CLI::detail::split(v, ','), true; });
+  add("egress_ca_file", "certificates that https targets are checked against [the system's]", "FILE",
+      [](auto& s, auto& v) { return s.engine.egress_ca_file = v, !v.empty(); });
   const Limits defaults;
   for (const auto& limit : limit_fields()) {
     add(std::string(limit.name), "limit [" + std::to_string(defaults.*limit.field) + "]", "N",

@@ -29,6 +29,7 @@ constexpr std::array<Name, 5> kOutcome{"enqueued", "merged", "replaced", "interr
 constexpr std::array<Name, 5> kRepository{"none", "git", "github", "gitlab", "bitbucket"};
 constexpr std::array<Name, 2> kWorkspace{"cold", "warm"};
 constexpr std::array<Name, 5> kRuntime{"provisioning", "online", "degraded", "offline", "removed"};
+constexpr std::array<Name, 2> kDelivery{"pull", "push"};
 constexpr std::array<Name, 2> kScope{"running", "all"};
 constexpr std::array<Name, 4> kCredential{"none", "stored", "server_managed", "ignored"};
 
@@ -43,6 +44,8 @@ std::string_view name_of(WorkspaceState v) noexcept { return spell(kWorkspace, v
 std::string_view name_of(CredentialOutcome v) noexcept { return spell(kCredential, v); }
 std::string_view name_of(RuntimeState v) noexcept { return spell(kRuntime, v); }
 std::string_view name_of(InterruptScope v) noexcept { return spell(kScope, v); }
+std::string_view name_of(DeliveryMode v) noexcept { return spell(kDelivery, v); }
+std::optional<DeliveryMode> delivery_mode(std::string_view t) noexcept { return parse<DeliveryMode>(kDelivery, t); }
 std::optional<SessionStatus> session_status(std::string_view t) noexcept { return parse<SessionStatus>(kStatus, t); }
 std::optional<MessageState> message_state(std::string_view t) noexcept { return parse<MessageState>(kState, t); }
 std::optional<OnBusy> on_busy(std::string_view t) noexcept { return parse<OnBusy>(kOnBusy, t); }

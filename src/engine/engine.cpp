@@ -4,6 +4,7 @@
 
 #include "actors/session/spec.hpp"
 #include "src/core/json.hpp"
+#include "src/egress/curl_client.hpp"
 #include "src/engine/answers.hpp"
 #include "src/engine/impl.hpp"
 #include "src/engine/waits.hpp"
@@ -29,6 +30,18 @@ Result<void> valid(const AdmitRequest& request, const Limits& limits) {
   return {};
 }
 
+Result<std::unique_ptr<egress::Outbound>> open_outbound(const Options& options) {
+  egress::CurlClient::Settings settings;
+  for (const auto& text : options.egress_allow) {
+    auto network = egress::parse_network(text);
+    if (!network) return tl::unexpected(std::move(network.error()));
+    settings.allow.push_back(*network);
+  }
+  settings.ca_file = options.egress_ca_file.string();
+  settings.user_agent = "holdfast";
+  return std::make_unique<egress::CurlClient>(std::move(settings));
+}
+
 }  // namespace
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -40,6 +53,9 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options) {
   parts.logger = make_logger(options.log_level, options.log_format);
   parts.clock = std::make_unique<SystemClock>();
   parts.random = std::make_unique<SystemRandom>();
+  auto outbound = open_outbound(options);
+  if (!outbound) return tl::unexpected(std::move(outbound.error()));
+  parts.outbound = std::move(*outbound);
   std::error_code made;
   if (std::filesystem::create_directories(options.data, made))  // as private as the people who wrote what is in it
     std::filesystem::permissions(options.data, std::filesystem::perms::owner_all, made);
@@ -268,6 +284,18 @@ void Engine::fail_async(LeaseRef ref, FailReport report, Done<Nothing> done) {
 
 void Engine::release_async(LeaseRef ref, Done<Nothing> done) {
   impl_->delivery(ref, session::Release{}, 0, answer(std::move(done)));
+}
+
+// ---- turns in this process, callbacks ----
+
+Result<Nothing> Engine::on_turn(std::string handler_class, TurnHandler handler, TurnOptions options) {
+  return impl_->on_turn(std::move(handler_class), std::move(handler), std::move(options));
+}
+
+void Engine::rotate_webhook_secret_async(Done<std::string> done) { impl_->rotate_webhook_secret(std::move(done)); }
+
+Result<std::string> Engine::rotate_webhook_secret() {
+  return wait_for<std::string>([&](auto done) { rotate_webhook_secret_async(std::move(done)); });
 }
 
 // ---- runtimes ----

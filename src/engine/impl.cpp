@@ -58,15 +58,28 @@ Engine::Impl::Impl(EngineParts parts)
                 nullptr,
                 {},
                 {},
-                {}} {
+                {},
+                {},
+                {}},
+      webhook_keys_(services_) {
   router_ = std::make_unique<shell::Router>(*system_, services_, execution_of(parts_));
   services_.router = router_.get();
-  alarms_ = std::make_unique<shell::Alarms>(*parts_.store, *parts_.clock, timers_, [this](const SessionId& session) {
-    auto envelope = std::make_shared<shell::Envelope>();
-    envelope->session = session;
-    envelope->command = session::Alarm{};
-    router_->send(std::move(envelope));
-  });
+  alarms_ = std::make_unique<shell::DueIndex>(*parts_.store, keys::all_alarms(), *parts_.clock, timers_,
+                                              [this](std::string_view key) {
+                                                auto alarm = keys::parse_alarm(key);
+                                                if (!alarm) return true;
+                                                auto envelope = std::make_shared<shell::Envelope>();
+                                                envelope->session = std::move(alarm->session);
+                                                envelope->command = session::Alarm{};
+                                                router_->send(std::move(envelope));
+                                                return true;
+                                              });
+  courier_ = std::make_unique<shell::Courier>(services_, *parts_.outbound, [this] { return webhook_keys_.secrets(); });
+  callbacks_ = std::make_unique<shell::DueIndex>(*parts_.store, keys::all_callbacks(), *parts_.clock, timers_,
+                                                 [this](std::string_view key) { return courier_->ring(key); });
+  pusher_ = std::make_unique<shell::Pusher>(services_, timers_, *parts_.outbound,
+                                            [this](shell::PendingClaimPtr claim) { submit_claim(std::move(claim)); });
+  turns_ = std::make_unique<TurnPool>(*this, parts_.options.turn_threads);
 }
 
 Result<std::unique_ptr<Engine::Impl>> Engine::Impl::make(EngineParts parts) {
@@ -78,13 +91,15 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::make(EngineParts parts) {
 Result<void> Engine::Impl::start() {
   using News = shell::DispatcherNews::element_type;
   services_.on_ready = [this](const SessionId& session, const std::optional<session::ReadyMark>& mark,
-                              const Labels& labels) {
+                              const session::Terms& terms) {
     using Kind = shell::ReadyInbox::News::Kind;
     const auto at = mark.value_or(session::ReadyMark{});
-    if (ready_inbox_.put({{at.priority, at.at, session, labels}, mark ? Kind::ready : Kind::unready}))
+    if (ready_inbox_.put({{at.priority, at.at, session, terms}, mark ? Kind::ready : Kind::unready}))
       shell::tell(dispatcher_, std::make_shared<News>(shell::InboxFilled{}), nullptr);
   };
-  services_.on_alarm = [this](const SessionId& session, Time at) { alarms_->set(session, at); };
+  services_.on_alarm = [this](const SessionId& session, Time at) { alarms_->set(keys::alarm({at, session})); };
+  services_.on_callback = [this](const keys::Callback& callback) { callbacks_->set(keys::callback(callback)); };
+  services_.on_push = [this](const std::string& target) { pusher_->wake(target); };
   services_.on_shredded = [this](const SessionId&) { shred_later(); };
   pipeline_.on_broken([this](const Error& error) {
     std::vector<std::function<void(const Error&)>> hooks;
@@ -101,6 +116,7 @@ Result<void> Engine::Impl::start() {
     const std::lock_guard lock(hooks_mutex_);
     for (const auto& hook : batch_hooks_) hook();
   });
+  if (auto ok = webhook_keys_.load(); !ok) return ok;
   dispatcher_ = system_->spawn<shell::Dispatcher, caf::hidden>(services_, timers_, ready_inbox_, dispatcher_stats_);
   auto known = shell::Registry::load(*parts_.store, kDefaultProject);
   if (!known) return tl::unexpected(std::move(known.error()));
@@ -111,6 +127,7 @@ Result<void> Engine::Impl::start() {
       },
       std::move(*known));
   if (auto ok = alarms_->start(); !ok) return ok;
+  if (auto ok = callbacks_->start(); !ok) return ok;
   if (parts_.drive == EngineParts::Drive::threads) {
     pipeline_.start();
     timers_.start();
@@ -119,16 +136,21 @@ Result<void> Engine::Impl::start() {
   if (!parts_.identity.clean) shred_later();  // the rewriting that a crash may have kept from happening
   timers_.at(clock().now(), [this] { reconcile(static_cast<Time>(limits().reconcile_interval_ms)); });
   health_.store(Health::ready, std::memory_order_release);
-  return {};
+  // No handler of an earlier process is at work any more.
+  return fence(std::string(kInProcess));
 }
 
 Engine::Impl::~Impl() {
   if (!abandoned_) close();
+  pusher_->stop();
+  courier_->stop();
   timers_.stop();
   // The drain goes deaf, the actors go, then what they still had in the pipeline: each uses what is taken down after
   // it.
-  services_.on_ready = [](const SessionId&, const std::optional<session::ReadyMark>&, const Labels&) {};
+  services_.on_ready = [](const SessionId&, const std::optional<session::ReadyMark>&, const session::Terms&) {};
   services_.on_alarm = [](const SessionId&, Time) {};
+  services_.on_callback = [](const keys::Callback&) {};
+  services_.on_push = [](const std::string&) {};
   services_.on_shredded = [](const SessionId&) {};
   caf::anon_send_exit(dispatcher_, caf::exit_reason::kill);
   dispatcher_ = nullptr;
@@ -164,6 +186,7 @@ void Engine::Impl::reconcile(Time delay) {
     delay = all ? interval : std::min(std::max(delay, interval) * 2, kDelayMax);
     if (!all) parts_.logger->warn("the reconciler could not read what runtimes hold: {}", all.error().detail);
     (all ? reconciles_ : reconcile_failures_).fetch_add(1, std::memory_order_relaxed);
+    if (all) reconciled_at_.store(static_cast<std::uint64_t>(clock().now()), std::memory_order_relaxed);
   }
   timers_.at(clock().now() + delay, [this, delay] { reconcile(delay); });
 }
@@ -259,7 +282,15 @@ void Engine::Impl::claim(ClaimRequest request, Done<std::vector<Delivery>> done)
   claim->project = kDefaultProject;
   claim->deadline = clock().now() + request.wait_ms;
   claim->request = std::move(request);
-  claim->done = std::move(done);
+  claim->done = [done = std::move(done)](std::vector<session::Handout> turns) {
+    std::vector<Delivery> deliveries;
+    for (auto& turn : turns) deliveries.push_back(std::move(turn.delivery));
+    done(std::move(deliveries));
+  };
+  submit_claim(std::move(claim));
+}
+
+void Engine::Impl::submit_claim(shell::PendingClaimPtr claim) {
   auto* lane = parts_.drive == EngineParts::Drive::threads ? shell::Lane::current(*system_, number_) : nullptr;
   shell::tell(dispatcher_, std::make_shared<shell::DispatcherNews::element_type>(shell::ClaimMade{std::move(claim)}),
               lane);
@@ -360,6 +391,19 @@ void Engine::Impl::dead_letters(const DeadLetterQuery& query, Done<Page<Message>
   done(std::move(page));
 }
 
+Result<Nothing> Engine::Impl::on_turn(std::string handler_class, TurnHandler handler, TurnOptions options) {
+  if (!valid_name(handler_class))
+    return holdfast::fail(ErrorCode::invalid_name,
+                          "a handler's class is a name: letters, digits and ._~:- , at most 128");
+  turns_->add(std::move(handler_class), std::move(handler), std::move(options));
+  return Nothing{};
+}
+
+void Engine::Impl::rotate_webhook_secret(Done<std::string> done) {
+  if (auto closed = closed_door()) return done(tl::unexpected(std::move(*closed)));
+  webhook_keys_.rotate(std::move(done));
+}
+
 std::string Engine::Impl::mint(std::string_view prefix) { return mint_id(prefix, clock().now(), *parts_.random); }
 
 std::unique_ptr<Subscription> Engine::Impl::watch(const std::string& session, std::function<void()> wake) {
@@ -383,8 +427,16 @@ EngineStats Engine::Impl::stats() const {
   s.waiting_claims = dispatcher_stats_.waiting;
   s.ready_sessions = dispatcher_stats_.ready;
   s.runtimes_online = runtimes_.online();
+  s.pushes = counters_.pushes;
+  s.push_failures = counters_.push_failures;
+  s.push_targets_broken = pusher_->broken();
+  s.callbacks = counters_.callbacks;
+  s.callback_failures = counters_.callback_failures;
+  s.callbacks_outstanding = courier_->outstanding();
+  s.turns_running = turns_->running();
   s.reconciles = reconciles_;
   s.reconcile_failures = reconcile_failures_;
+  s.reconciled_at = reconciled_at_;
   return s;
 }
 
@@ -405,8 +457,12 @@ void Engine::Impl::on_broken(std::function<void(const Error&)> hook) {
 
 void Engine::Impl::close() {
   std::call_once(closed_, [this] {
+    turns_->stop();  // handlers are told to end, and report while reports are still taken
     auto ready = Health::ready;
     health_.compare_exchange_strong(ready, Health::draining);
+    pusher_->stop();
+    courier_->stop();
+    parts_.outbound->close();
     using News = shell::DispatcherNews::element_type;
     shell::tell(dispatcher_, std::make_shared<News>(shell::DrainStopped{}), nullptr);
     if (parts_.drive == EngineParts::Drive::stepped) return;

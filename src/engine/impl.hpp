@@ -7,12 +7,16 @@
 #include <caf/all.hpp>
 #include <holdfast/engine.hpp>
 
-#include "actors/shell/alarms.hpp"
+#include "actors/shell/courier.hpp"
 #include "actors/shell/dispatcher.hpp"
+#include "actors/shell/due_index.hpp"
+#include "actors/shell/pusher.hpp"
 #include "actors/shell/registry.hpp"
 #include "actors/shell/router.hpp"
 #include "actors/shell/services.hpp"
+#include "actors/shell/webhook_keys.hpp"
 #include "src/core/log.hpp"
+#include "src/engine/turn_pool.hpp"
 #include "storage/open.hpp"
 
 namespace holdfast {
@@ -24,6 +28,7 @@ struct EngineParts {
   std::unique_ptr<Random> random;
   std::shared_ptr<Logger> logger;
   std::unique_ptr<Store> store;
+  std::unique_ptr<egress::Outbound> outbound;
   StoreIdentity identity;
   Key32 master_key{};
   enum class Drive : std::uint8_t {
@@ -54,6 +59,8 @@ class Engine::Impl {
   }
 
   void claim(ClaimRequest request, Done<std::vector<Delivery>> done);
+  Result<Nothing> on_turn(std::string handler_class, TurnHandler handler, TurnOptions options);
+  void rotate_webhook_secret(Done<std::string> done);
   // Sends a command to the registry of runtimes.
   void registry(std::string runtime, runtime::Command command, Done<Registration> done);
   [[nodiscard]] const shell::RuntimeDirectory& runtimes() const noexcept { return runtimes_; }
@@ -79,6 +86,7 @@ class Engine::Impl {
   void abandon() noexcept {
     health_.store(Health::broken);
     abandoned_ = true;
+    parts_.outbound->close();
   }
 
   void on_batch_end(std::function<void()> hook);
@@ -92,6 +100,7 @@ class Engine::Impl {
   // Ends what silent runtimes left behind: marks them, and sends what they held back to its queues.
   void reconcile(Time delay);
   [[nodiscard]] Result<void> fence(const std::string& runtime);
+  void submit_claim(shell::PendingClaimPtr claim);
   void shred_later();
 
   EngineParts parts_;
@@ -110,11 +119,17 @@ class Engine::Impl {
   shell::Services services_;
   shell::RuntimeDirectory runtimes_;
   std::unique_ptr<shell::Router> router_;
-  std::unique_ptr<shell::Alarms> alarms_;
+  shell::WebhookKeys webhook_keys_;
+  std::unique_ptr<shell::DueIndex> alarms_;
+  std::unique_ptr<shell::Courier> courier_;
+  std::unique_ptr<shell::DueIndex> callbacks_;
+  std::unique_ptr<shell::Pusher> pusher_;
+  std::unique_ptr<TurnPool> turns_;
   caf::actor dispatcher_;
   caf::actor registry_;
   std::atomic<std::uint64_t> reconciles_{0};
   std::atomic<std::uint64_t> reconcile_failures_{0};
+  std::atomic<std::uint64_t> reconciled_at_{0};
   std::atomic<Health> health_{Health::recovering};
   std::atomic<bool> shredding_{false};
   bool abandoned_ = false;

@@ -26,14 +26,17 @@ TEST_CASE("the engine keeps its word under crashes, faults and interleavings") {
   std::printf(
       "%llu seeds: %llu crashes, %llu faults, %llu replays, %llu batches, %llu refusals, %llu deliveries, "
       "%llu merged, %llu replaced, %llu expired (seen), %llu evictions, %llu interrupts, "
-      "%llu steers, %llu redrives\n",
+      "%llu steers, %llu redrives, %llu pushes, %llu accepted, %llu callbacks, %llu given up\n",
       static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(coverage.crashes),
       static_cast<unsigned long long>(coverage.faults), static_cast<unsigned long long>(coverage.replays),
       static_cast<unsigned long long>(coverage.batches), static_cast<unsigned long long>(coverage.refusals),
       static_cast<unsigned long long>(coverage.deliveries), static_cast<unsigned long long>(coverage.merged),
       static_cast<unsigned long long>(coverage.replaced), static_cast<unsigned long long>(coverage.expiries),
       static_cast<unsigned long long>(coverage.evictions), static_cast<unsigned long long>(coverage.interrupts),
-      static_cast<unsigned long long>(coverage.steers), static_cast<unsigned long long>(coverage.redrives));
+      static_cast<unsigned long long>(coverage.steers), static_cast<unsigned long long>(coverage.redrives),
+      static_cast<unsigned long long>(coverage.pushes), static_cast<unsigned long long>(coverage.accepted),
+      static_cast<unsigned long long>(coverage.callbacks),
+      static_cast<unsigned long long>(coverage.callbacks_given_up));
   if (seeds >= 100) {  // a mix that never reaches a branch proves nothing about it
     CHECK(coverage.crashes > 0);
     CHECK(coverage.faults > 0);
@@ -47,5 +50,9 @@ TEST_CASE("the engine keeps its word under crashes, faults and interleavings") {
     CHECK(coverage.interrupts > 0);
     CHECK(coverage.steers > 0);
     CHECK(coverage.redrives > 0);
+    CHECK(coverage.pushes > 0);
+    CHECK(coverage.accepted > 0);
+    CHECK(coverage.callbacks > 0);
+    CHECK(coverage.callbacks_given_up > 0);
   }
 }

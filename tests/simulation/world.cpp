@@ -15,7 +15,24 @@ Limits limits() {
   l.live_objects_max = 2;
   l.idle_evict_ms = 500;
   l.retry_default_ms = {50, 200};
+  l.retry_unreachable_ms = {50, 100};
+  l.callback_retry_ms = {100, 300};
+  l.push_timeout_ms = 500;
+  l.push_lease_ms = 1'000;
+  l.target_concurrency = 2;
+  l.target_failures_max = 4;
+  l.target_rest_ms = 150;
   return l;
+}
+
+constexpr std::string_view kTurns = "https://runtime.example/turns";
+constexpr std::string_view kHook = "https://caller.example/hook";
+constexpr std::string_view kPushed = "s3";  // the session whose turns are pushed
+
+// The first string member of that name.
+std::string text_in(const std::string& body, std::string_view name) {
+  const auto begin = body.find("\"" + std::string(name) + "\":\"") + name.size() + 4;
+  return body.substr(begin, body.find('"', begin) - begin);
 }
 
 // Replies of commands in the simulation come through here; `then` sees those of the living process only.
@@ -31,7 +48,16 @@ std::function<void(Result<session::Reply>&&)> on_reply(const std::uint64_t& gene
 
 }  // namespace
 
-World::World(std::uint64_t seed, Coverage& coverage) : random_(seed), seed_(seed), coverage_(coverage) { open(); }
+World::World(std::uint64_t seed, Coverage& coverage) : random_(seed), seed_(seed), coverage_(coverage) {
+  open();
+  SessionSpec spec;
+  spec.delivery = DeliveryRoute{DeliveryMode::push, std::string(kTurns), {}};
+  bool made = false;
+  engine_->command(std::string(kPushed), session::Put{std::move(spec), {}}, 0,
+                   on_reply<PutResult>(generation_, [&made](auto put) { made = put.has_value(); }));
+  settle();
+  REQUIRE(made);
+}
 
 World::~World() {
   ++generation_;
@@ -47,6 +73,7 @@ void World::open() {
   auto store = store_ == nullptr ? std::make_unique<MemoryStore>() : store_->crash(random_);
   store_ = store.get();
   parts.store = std::move(store);
+  parts.outbound = std::make_unique<Receivers>(calls_, [this](const auto& call) { arrived(call); });
   parts.identity.id = "str_simulation";
   parts.master_key = master_;
   parts.drive = EngineParts::Drive::stepped;
@@ -61,6 +88,7 @@ void World::crash() {
   coverage_.evictions += engine_->stats().evictions;
   ++generation_;
   held_.clear();
+  calls_.clear();
   open();
 }
 
@@ -125,12 +153,101 @@ void World::drain() {
       engine_->delivery(held.lease, session::Complete{{}, {"{}", {}}}, 0,
                         on_reply<session::Nothing>(generation_, [](auto) {}));
     settle();
+    answer_calls_well();
   }
   REQUIRE(all_ended());
+  for (int round = 0; round < 20; ++round) {  // what is still due to be called back
+    now_ += 1'000;
+    engine_->timers().run_due();
+    settle();
+    answer_calls_well();
+  }
+  verify_outbox();
+}
+
+// What reaches the world outside is durable, and only what somebody asked for goes out.
+void World::arrived(const Receivers::Call& call) {
+  store_->inject(MemoryStore::Fault::none);  // a read fault is not an absence
+  const auto& body = call.request.body;
+  const auto id = call.header("webhook-id");
+  REQUIRE(!call.header("webhook-signature").empty());
+  if (call.request.url == kTurns) {
+    ++coverage_.pushes;
+    REQUIRE(durable(std::string(kPushed), id));
+    return;
+  }
+  REQUIRE(call.request.url == kHook);
+  const auto session = text_in(body, "session");
+  const auto sent = sessions_[session].find(id);
+  REQUIRE(sent != sessions_[session].end());
+  REQUIRE(sent->second.request.callback);
+  ++sent->second.called;
+  ++coverage_.callbacks;
+  const auto state = message_state(std::string_view(text_in(body, "type")).substr(8));
+  REQUIRE(state);
+  REQUIRE(terminal(*state));
+  REQUIRE(durable(session, id));
+}
+
+void World::answer_call() {
+  if (calls_.empty()) return;
+  const auto one = calls_.begin() + static_cast<std::ptrdiff_t>(pick(calls_.size()));
+  auto call = std::move(*one);
+  calls_.erase(one);
+  const bool push = call.request.url == kTurns;
+  constexpr int kStatuses[] = {200, 200, 202, 500, 503, 429, 404, 410, 0};
+  const int status = kStatuses[pick(9)];
+  if (push && status == 202) {
+    ++coverage_.accepted;
+    const auto& body = call.request.body;
+    held_.push_back(
+        {std::string(kPushed), call.header("webhook-id"), {text_in(body, "delivery"), text_in(body, "lease")}});
+  }
+  if (status == 0) call.done(tl::unexpected(egress::Failure{egress::Fault::unreachable, "no route"}));
+  else call.done(egress::Answer{status, 0, push ? R"({"result":{"pushed":true}})" : ""});
+}
+
+void World::answer_calls_well() {
+  while (!calls_.empty()) {
+    auto call = std::move(calls_.back());
+    calls_.pop_back();
+    call.done(egress::Answer{200, 0, {}});
+    settle();
+  }
+}
+
+// Every terminal message that asked for it was called back or given up on, and nothing waits any more.
+void World::verify_outbox() {
+  std::uint64_t left = 0;
+  REQUIRE(store_->scan(Family::index, keys::all_callbacks(), [&](auto, auto) {
+    ++left;
+    return Visit::next;
+  }));
+  REQUIRE(left == 0);
+  for (const auto& [session, sent] : sessions_) {
+    const SessionId id{std::string(kDefaultProject), session};
+    std::set<std::string> given_up;
+    const auto entity = session::load(*store_, id);
+    EventQuery query;
+    query.limit = SIZE_MAX;
+    query.bytes_max = SIZE_MAX;
+    query.types = {"session.callback_failed"};
+    const auto page = session::read_events(*store_, id, query, entity->state.floor, entity->state.last_position);
+    REQUIRE(page);
+    for (const auto& event : page->items) given_up.insert(text_in(event.data, "message"));
+    coverage_.callbacks_given_up += given_up.size();
+    for (const auto& [name, s] : sent) {
+      INFO("session " << session << " message " << name);
+      // A receiver that is left alone may cost a callback all its attempts.
+      if (s.request.callback && durable(session, name)) REQUIRE((s.called > 0 || given_up.contains(name)));
+    }
+  }
 }
 
 void World::step() {
-  switch (pick(26)) {
+  switch (pick(28)) {
+    case 26:
+    case 27: answer_call(); break;
     case 24: interrupt(); break;
     case 25: redrive(); break;
     case 0:
@@ -217,6 +334,7 @@ void World::admit() {
                                   OnBusy::replace, OnBusy::merge,   OnBusy::interrupt, OnBusy::steer};
   request.on_busy = kPolicies[pick(8)];
   if (pick(8) == 0) request.expires_at = now_ + static_cast<Time>(pick(600)) + 1;
+  if (pick(4) == 0) request.callback = Callback{std::string(kHook), {}, {{"x-owner", "me"}}};
   if (pick(8) == 0) request.not_before = now_ + static_cast<Time>(pick(300));
   sessions_[session][request.id] = Sent{request};
   const auto id = request.id;
@@ -296,8 +414,7 @@ void World::work_on_lease() {
     case 7:
       engine_->delivery(held.lease, session::Beat{}, 0, on_reply<Heartbeat>(generation_, [this](auto beat) {
                           if (!beat) return;
-                          for (const auto& command : beat->commands)
-                            if (command.starts_with(R"({"kind":"steer")")) ++coverage_.steers;
+                          coverage_.steers += beat->steer.size();
                         }));
       break;
     case 0: engine_->delivery(held.lease, session::Accept{}, 0, ignore); break;

@@ -13,6 +13,7 @@
 
 #include "src/engine/impl.hpp"
 #include "storage/memory_store.hpp"
+#include "tests/simulation/receivers.hpp"
 
 namespace holdfast::simulation {
 
@@ -34,6 +35,7 @@ struct Sent {
   int refused = 0;          // how often the answer was an error that says nothing was written
   bool completed = false;   // a complete was answered
   bool cancelled = false;   // a cancel was answered
+  int called = 0;           // how often its callback arrived somewhere
 };
 
 struct Held {
@@ -44,7 +46,8 @@ struct Held {
 
 struct Coverage {
   std::uint64_t crashes = 0, faults = 0, replays = 0, batches = 0, refusals = 0, deliveries = 0, expiries = 0,
-                evictions = 0, merged = 0, replaced = 0, interrupts = 0, steers = 0, redrives = 0;
+                evictions = 0, merged = 0, replaced = 0, interrupts = 0, steers = 0, redrives = 0, pushes = 0,
+                accepted = 0, callbacks = 0, callbacks_given_up = 0;
 };
 
 class World {
@@ -74,6 +77,10 @@ class World {
   void change_queue();
   void interrupt();
   void redrive();
+  void arrived(const Receivers::Call& call);
+  void answer_call();
+  void answer_calls_well();
+  void verify_outbox();
   void answered(const std::string& session, const Admitted& admitted);
   [[nodiscard]] bool durable(const std::string& session, const std::string& message) const;
 
@@ -92,6 +99,7 @@ class World {
   std::unique_ptr<Engine::Impl> engine_;
   Sessions sessions_;
   std::vector<Held> held_;
+  std::vector<Receivers::Call> calls_;  // in the air
   std::uint64_t next_id_ = 0;
   std::uint64_t next_batch_ = 0;
   std::uint64_t generation_ = 0;  // answers to requests of an earlier process are not answers

@@ -222,8 +222,8 @@ TEST_CASE("names: a message is terminal unless it waits or runs", "[core][names]
 
 TEST_CASE("limits: every scalar limit has a row, once, under its name", "[core][limits]") {
   const auto fields = limit_fields();
-  constexpr auto kLists =
-      sizeof(Limits::retry_default_ms) + sizeof(Limits::retry_rate_limited_ms) + sizeof(Limits::retry_unreachable_ms);
+  constexpr auto kLists = sizeof(Limits::retry_default_ms) + sizeof(Limits::retry_rate_limited_ms) +
+                          sizeof(Limits::retry_unreachable_ms) + sizeof(Limits::callback_retry_ms);
   CHECK(fields.size() == (sizeof(Limits) - kLists) / sizeof(std::uint64_t));
 
   Limits limits;

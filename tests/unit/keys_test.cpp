@@ -18,7 +18,7 @@ bool contains(const Range& range, const std::string& key) {
 }
 
 std::string ready_at(std::uint8_t priority, Time at, std::string name) {
-  return keys::ready({"default", priority, at, std::move(name)});
+  return keys::ready({false, "default", priority, at, std::move(name)});
 }
 
 }  // namespace
@@ -31,13 +31,18 @@ TEST_CASE("keys: golden bytes") {
   CHECK(to_hex(keys::delivery(kId, 1)) == kPrefix + "640000000000000001");
   CHECK(to_hex(keys::event(kId, 0xffffffffffffffff)) == kPrefix + "65ffffffffffffffff");
   CHECK(to_hex(keys::message_id(kId, "m.1")) == kPrefix + "696d2e31");
-  CHECK(to_hex(keys::ready({"p", 9, 0x0102, "s"})) ==
+  CHECK(to_hex(keys::ready({false, "p", 9, 0x0102, "s"})) ==
         "5201700000000000000001"
         "0273");
-  CHECK(to_hex(keys::ready({"p", 0, 0x0102, "s"})) ==
+  CHECK(to_hex(keys::ready({false, "p", 0, 0x0102, "s"})) ==
         "5201700900000000000001"
         "0273");
+  CHECK(to_hex(keys::ready({true, "p", 9, 0x0102, "s"})) ==
+        "5001700000000000000001"
+        "0273");
   CHECK(to_hex(keys::alarm({0x0102, kId})) == "410000000000000102" + kPrefix);
+  CHECK(to_hex(keys::callback({0x0102, kId, 3})) == "430000000000000102" + kPrefix + "0000000000000003");
+  CHECK(keys::due_at(keys::callback({0x0102, kId, 3})) == 0x0102);
 }
 
 TEST_CASE("keys: golden ranges") {
@@ -49,8 +54,10 @@ TEST_CASE("keys: golden ranges") {
   CHECK(to_hex(keys::deliveries(kId, 1, 2).to) == kPrefix + "640000000000000002");
   CHECK(to_hex(keys::events(kId, 1, 2).from) == kPrefix + "650000000000000001");
   CHECK(to_hex(keys::events(kId, 1, 2).to) == kPrefix + "650000000000000002");
-  CHECK(to_hex(keys::all_ready().from) == "52");
-  CHECK(to_hex(keys::all_ready().to) == "53");
+  CHECK(to_hex(keys::all_ready(false).from) == "52");
+  CHECK(to_hex(keys::all_ready(false).to) == "53");
+  CHECK(to_hex(keys::all_ready(true).from) == "50");
+  CHECK(to_hex(keys::all_callbacks().from) == "43");
   CHECK(to_hex(keys::all_alarms().from) == "41");
   CHECK(to_hex(keys::all_alarms().to) == "42");
 }
@@ -74,9 +81,11 @@ TEST_CASE("keys: ready sessions sort by priority, then age, then name") {
 }
 
 TEST_CASE("keys: a ready key can be read back, anything else cannot") {
-  const keys::Ready entry{"proj", 3, 1'700'000'000'123, "a.name~with:all_of-it"};
+  const bool push = GENERATE(false, true);
+  const keys::Ready entry{push, "proj", 3, 1'700'000'000'123, "a.name~with:all_of-it"};
   const auto read = keys::parse_ready(keys::ready(entry));
   REQUIRE(read);
+  CHECK(read->push == push);
   CHECK(read->project == entry.project);
   CHECK(read->priority == entry.priority);
   CHECK(read->at == entry.at);
@@ -88,6 +97,18 @@ TEST_CASE("keys: a ready key can be read back, anything else cannot") {
   std::string rank_10 = key;
   rank_10[2 + entry.project.size()] = 10;
   CHECK_FALSE(keys::parse_ready(rank_10));
+}
+
+TEST_CASE("keys: a callback key can be read back, anything else cannot") {
+  const keys::Callback entry{1'700'000'000'123, kId, 42};
+  const std::string key = keys::callback(entry);
+  const auto read = keys::parse_callback(key);
+  REQUIRE(read);
+  CHECK(read->at == entry.at);
+  CHECK(read->session == entry.session);
+  CHECK(read->position == entry.position);
+  for (std::size_t n = 0; n < key.size(); ++n) CHECK_FALSE(keys::parse_callback(key.substr(0, n)));
+  CHECK_FALSE(keys::parse_callback(key + "x"));
 }
 
 TEST_CASE("keys: an alarm key can be read back, anything else cannot") {

@@ -50,7 +50,7 @@ class Bench {
     request.author = author;
     return admit(std::move(request));
   }
-  Delivery dispatch() { return ask<Delivery>(Dispatch{"r1", 10'000}); }
+  Delivery dispatch() { return ask<Handout>(Dispatch{"r1", 10'000}).delivery; }
   Lease lease(const Delivery& d) {
     auto parsed = parse_lease(d.lease);
     REQUIRE(parsed);
@@ -124,7 +124,8 @@ TEST_CASE("what is loaded is what was live, after any commands") {
         case 3: (void)s(Cancel{"m" + std::to_string(*rc::gen::inRange(0, next + 1)), {}}); break;
         case 4: {
           auto reply = s(Dispatch{"r", 1'000});
-          if (reply && std::holds_alternative<Delivery>(*reply)) leases.push_back(s.lease(std::get<Delivery>(*reply)));
+          if (reply && std::holds_alternative<Handout>(*reply))
+            leases.push_back(s.lease(std::get<Handout>(*reply).delivery));
           break;
         }
         case 5:

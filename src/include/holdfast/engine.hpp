@@ -18,6 +18,7 @@
 #include <future>
 #include <holdfast/error.hpp>
 #include <holdfast/options.hpp>
+#include <holdfast/turn.hpp>
 #include <holdfast/types.hpp>
 #include <memory>
 #include <optional>
@@ -27,11 +28,6 @@
 #include <vector>
 
 namespace holdfast {
-
-template <class T>
-using Done = std::function<void(Result<T>)>;
-
-struct Nothing {};
 
 enum class Health : std::uint8_t { recovering, ready, draining, broken };
 
@@ -51,8 +47,16 @@ struct EngineStats {
   std::uint64_t waiting_claims = 0;
   std::uint64_t ready_sessions = 0;  // in the window held in memory
   std::uint64_t runtimes_online = 0;
+  std::uint64_t pushes = 0;               // turns sent to receivers
+  std::uint64_t push_failures = 0;        // of those, not answered with a 2xx
+  std::uint64_t push_targets_broken = 0;  // origins that are left alone for a while
+  std::uint64_t callbacks = 0;            // done with
+  std::uint64_t callback_failures = 0;    // attempts that failed
+  std::uint64_t callbacks_outstanding = 0;
+  std::uint64_t turns_running = 0;       // in handlers of this process
   std::uint64_t reconciles = 0;          // passes that looked at everything
   std::uint64_t reconcile_failures = 0;  // passes that could not, and changed nothing
+  std::uint64_t reconciled_at = 0;       // when the last one that could ended, ms since the epoch; 0: none yet
 };
 
 // A running subscription; destroying it ends it. After the destructor returned, no callback runs.
@@ -121,6 +125,16 @@ class Engine {
   void fail_async(LeaseRef, FailReport, Done<Nothing>);
   void release_async(LeaseRef, Done<Nothing>);
 
+  // ---- turns in this process ----
+  // `handler` takes turns from now on, as a runtime with the label class=`handler_class` and those of `options` would:
+  // of sessions that demand no label it does not carry. It runs on the engine's pool (Options::turn_threads), each turn
+  // under a lease that the engine keeps while the handler runs. Errors: invalid_name.
+  Result<Nothing> on_turn(std::string handler_class, TurnHandler handler, TurnOptions options = {});
+
+  // ---- callbacks ----
+  // A new secret that signs callbacks, shown once; the one before signs too for webhook_overlap_ms.
+  void rotate_webhook_secret_async(Done<std::string>);
+
   // ---- runtimes ----
   // The first registration issues the auth token, once; a later one needs proof and shows the inbound secret again.
   // Errors: unauthorized (no proof, nothing changed), gone (removed), too_large (runtimes_max).
@@ -133,6 +147,7 @@ class Engine {
   [[nodiscard]] std::optional<std::string> runtime_of(std::string_view auth_token) const;
 
   // ---- the blocking forms ----
+  Result<std::string> rotate_webhook_secret();
   Result<Registration> register_runtime(std::string runtime, RuntimeProof, RuntimeSpec = {});
   Result<Registration> rotate_runtime(std::string runtime, RuntimeProof);
   Result<Nothing> remove_runtime(std::string runtime);

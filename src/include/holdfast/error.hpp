@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -55,6 +56,12 @@ struct Error {
 
 template <class T>
 using Result = tl::expected<T, Error>;
+
+// The answer of a call that has nothing to say but that it is done.
+struct Nothing {};
+
+template <class T>
+using Done = std::function<void(Result<T>)>;
 
 [[nodiscard]] inline tl::unexpected<Error> fail(ErrorCode code, std::string detail, std::string pointer = {}) {
   return tl::unexpected<Error>(Error{code, std::move(detail), std::move(pointer), 0, {}});

@@ -58,6 +58,14 @@ struct Limits {
   std::vector<std::uint64_t> retry_rate_limited_ms{15'000, 45'000};
   std::vector<std::uint64_t> retry_unreachable_ms{5'000, 5'000, 5'000, 5'000, 5'000, 5'000,
                                                   5'000, 5'000, 5'000, 5'000, 5'000, 5'000};
+  std::uint64_t push_timeout_ms = 30'000;  // until a pushed turn must be answered
+  std::uint64_t push_lease_ms = 60'000;    // how long a receiver that accepted a turn may be silent
+  std::vector<std::uint64_t> callback_retry_ms{60'000, 120'000, 240'000, 480'000};
+  std::uint64_t callback_timeout_ms = 10'000;
+  std::uint64_t target_concurrency = 32;          // pushes, and callbacks, in the air to one origin
+  std::uint64_t target_failures_max = 10;         // in a row; then the origin is left alone for a while
+  std::uint64_t target_rest_ms = 5'000;           // this while
+  std::uint64_t webhook_overlap_ms = 86'400'000;  // how long the secret before a rotation signs too
   std::uint64_t runtimes_max = 10'000;
   std::uint64_t runtime_degraded_ms = 45'000;  // silent for so long
   std::uint64_t runtime_offline_ms = 120'000;
@@ -89,9 +97,13 @@ struct Options {
   Durability durability = Durability::synced;
   std::filesystem::path master_key_file;  // 32 bytes that seal the vault; empty: data/master.key, created 0600
   Limits limits;
+  // Private networks that pushes and callbacks may reach, as CIDR ("10.0.0.0/8"); all others are refused.
+  std::vector<std::string> egress_allow;
+  std::filesystem::path egress_ca_file;  // certificates that TLS targets are checked against; empty: the system's
   LogLevel log_level = LogLevel::warn;
   LogFormat log_format = LogFormat::text;
   unsigned worker_threads = 1;  // for the drain and for work that has no calling thread
+  unsigned turn_threads = 4;    // that run the handlers of Engine::on_turn
 };
 
 // Why Engine::open refused, as far as a caller reacts differently to it.

@@ -34,6 +34,7 @@ enum class Outcome : std::uint8_t { enqueued, merged, replaced, interrupting, st
 enum class RepositoryKind : std::uint8_t { none, git, github, gitlab, bitbucket };
 enum class WorkspaceState : std::uint8_t { cold, warm };
 enum class CredentialOutcome : std::uint8_t { none, stored, server_managed, ignored };
+enum class DeliveryMode : std::uint8_t { pull, push };
 enum class QueueAction : std::uint8_t { pause, resume, reorder, clear };
 enum class InterruptScope : std::uint8_t {
   running,  // the turn that runs, with what was steered into it
@@ -64,6 +65,15 @@ struct Repository {
   bool operator==(const Repository&) const = default;
 };
 
+// How turns leave a session: claimed by runtimes and handlers, or pushed to a URL.
+struct DeliveryRoute {
+  DeliveryMode mode = DeliveryMode::pull;
+  std::string url;  // for push
+  // whsec_..., signs what is pushed. Sealed: shown only in the answer of the call that made it.
+  std::optional<std::string> secret;
+  bool operator==(const DeliveryRoute&) const = default;
+};
+
 // The body of POST and PUT /v1/sessions. An absent part takes its default.
 struct SessionSpec {
   Json metadata;  // an object, or empty
@@ -72,7 +82,7 @@ struct SessionSpec {
   std::optional<std::uint32_t> queue_capacity;
   std::optional<OnBusy> on_busy;
   Labels labels;
-  Json delivery;  // {"mode":"pull"} or {"mode":"push",...}; stored, acted on by the drain
+  std::optional<DeliveryRoute> delivery;  // absent: pull
   std::optional<Callback> callback;
   std::int64_t ttl_ms = 0;
 };
@@ -109,7 +119,7 @@ struct Session {
   std::string runtime;  // who has the turn; empty: nobody
   WorkspaceState workspace = WorkspaceState::cold;
   Labels labels;
-  Json delivery;
+  std::optional<DeliveryRoute> delivery;
   std::optional<Callback> callback;  // without headers
   std::int64_t ttl_ms = 0;
 };
@@ -334,8 +344,10 @@ struct LeaseRef {
 
 struct Heartbeat {
   Time lease_expires_at = 0;
-  std::vector<Json> commands;  // {"kind":"interrupt"} | {"kind":"steer","message":{...}}
+  bool interrupt = false;      // stop the turn and report; it can only end `interrupted`
+  std::vector<Message> steer;  // messages for the turn, each handed out once
 };
+[[nodiscard]] std::string to_json(const Heartbeat&);
 
 struct RuntimeEvent {
   std::string type;
@@ -403,8 +415,10 @@ struct Registration {
 [[nodiscard]] std::string_view name_of(WorkspaceState) noexcept;
 [[nodiscard]] std::string_view name_of(CredentialOutcome) noexcept;
 [[nodiscard]] std::string_view name_of(InterruptScope) noexcept;
+[[nodiscard]] std::string_view name_of(DeliveryMode) noexcept;
 [[nodiscard]] std::optional<SessionStatus> session_status(std::string_view) noexcept;
 [[nodiscard]] std::optional<MessageState> message_state(std::string_view) noexcept;
+[[nodiscard]] std::optional<DeliveryMode> delivery_mode(std::string_view) noexcept;
 [[nodiscard]] std::optional<OnBusy> on_busy(std::string_view) noexcept;
 [[nodiscard]] std::optional<InterruptScope> interrupt_scope(std::string_view) noexcept;
 [[nodiscard]] std::optional<RepositoryKind> repository_kind(std::string_view) noexcept;

@@ -1,0 +1,131 @@
+#include "actors/shell/courier.hpp"
+
+#include "actors/shell/router.hpp"
+#include "src/egress/webhook.hpp"
+
+namespace holdfast::shell {
+
+Courier::Courier(Services& services, egress::Outbound& outbound, Secrets secrets)
+    : services_(services),
+      outbound_(outbound),
+      secrets_(std::move(secrets)),
+      targets_({services.limits.target_concurrency, services.limits.target_failures_max,
+                static_cast<std::int64_t>(services.limits.target_rest_ms)}) {}
+
+bool Courier::ring(std::string_view key) {
+  auto callback = keys::parse_callback(key);
+  if (!callback) return true;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopped_ || outstanding_ >= kOutstanding) return false;
+    ++outstanding_;
+  }
+  read(*callback, {});
+  return true;
+}
+
+void Courier::stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+}
+
+std::size_t Courier::outstanding() const {
+  const std::lock_guard lock(mutex_);
+  return outstanding_;
+}
+
+void Courier::read(const keys::Callback& callback, const std::string& waited_for) {
+  auto envelope = std::make_shared<Envelope>();
+  envelope->session = callback.session;
+  envelope->command = session::ReadCallback{callback.position};
+  envelope->done = [this, callback, waited_for](holdfast::Result<session::Reply>&& reply) {
+    auto* job = reply ? std::get_if<session::CallbackJob>(&*reply) : nullptr;
+    if (job != nullptr && !job->url.empty()) return send(callback, std::move(*job));
+    if (job == nullptr) end(callback, Result::failed, "the session could not be read");
+    else end(callback, Result::sent, {});
+    if (!waited_for.empty()) pump(waited_for);  // the place that it did not take
+  };
+  services_.router->send(std::move(envelope));
+}
+
+void Courier::send(const keys::Callback& callback, session::CallbackJob job) {
+  using Door = egress::Targets::Door;
+  const auto origin = egress::origin_of(job.url).value_or(std::string());
+  std::deque<keys::Callback> refused;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto door = targets_.enter(origin, services_.clock.now()).door;
+    if (door != Door::open) waiting_[origin].push_back(callback);
+    if (door == Door::busy) return;  // read again when a place is free: what waits costs a key
+    if (door == Door::broken) refused = std::move(waiting_.extract(origin).mapped());
+  }
+  for (const auto& one : refused) end(one, Result::failed, "the receiver failed too often; it was left alone");
+  if (!refused.empty()) return;
+  const auto at = services_.clock.now() / 1'000;
+  const auto secrets = secrets_();
+  egress::Request request;
+  request.url = std::move(job.url);
+  request.timeout_ms = static_cast<std::int64_t>(services_.limits.callback_timeout_ms);
+  request.answer_bytes_max = services_.limits.body_bytes_max;
+  for (auto& [name, value] : job.headers) request.headers.emplace_back(name, value);
+  request.headers.emplace_back("content-type", "application/json");
+  request.headers.emplace_back("webhook-id", job.id);
+  request.headers.emplace_back("webhook-timestamp", std::to_string(at));
+  request.headers.emplace_back("webhook-signature", egress::sign_webhook(secrets, job.id, at, job.body));
+  if (!job.traceparent.empty()) request.headers.emplace_back("traceparent", job.traceparent);
+  request.body = std::move(job.body);
+  outbound_.post(std::move(request),
+                 [this, callback, origin](const egress::Outcome& outcome) { answered(callback, origin, outcome); });
+}
+
+void Courier::answered(const keys::Callback& callback, const std::string& origin, const egress::Outcome& outcome) {
+  constexpr int kNotFound = 404;
+  constexpr int kGone = 410;
+  bool reached = false;
+  if (!outcome) {
+    const auto fault = outcome.error().fault;
+    reached = fault != egress::Fault::unreachable && fault != egress::Fault::timed_out;
+    // An engine that stops leaves the row as it is: due again after the start.
+    if (fault != egress::Fault::closed) end(callback, Result::failed, outcome.error().detail);
+  } else {
+    const int status = outcome->status;
+    reached = status < 500;
+    const auto said = "the receiver answered " + std::to_string(status);
+    if (status >= 200 && status < 300) end(callback, Result::sent, {});
+    else end(callback, status == kNotFound || status == kGone ? Result::gone : Result::failed, said);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    targets_.leave(origin, reached, services_.clock.now());
+  }
+  pump(origin);
+}
+
+void Courier::pump(const std::string& origin) {
+  keys::Callback next;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto queue = waiting_.find(origin);
+    if (queue == waiting_.end() || stopped_) return;
+    next = std::move(queue->second.front());
+    queue->second.pop_front();
+    if (queue->second.empty()) waiting_.erase(queue);
+  }
+  read(next, origin);
+}
+
+void Courier::end(const keys::Callback& callback, Result result, std::string detail) {
+  auto& counters = services_.counters;
+  if (result == Result::sent) counters.callbacks.fetch_add(1, std::memory_order_relaxed);
+  else counters.callback_failures.fetch_add(1, std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(mutex_);
+    --outstanding_;
+  }
+  auto envelope = std::make_shared<Envelope>();
+  envelope->session = callback.session;
+  envelope->command = session::EndCallback{callback.position, callback.at, result, std::move(detail)};
+  services_.router->send(std::move(envelope));
+}
+
+}  // namespace holdfast::shell

@@ -1,0 +1,43 @@
+// WebhookKeys: the secrets that sign a project's callbacks. The newest signs, and for a while after a rotation those
+// before it do too, so that receivers can change over. Sealed in the vault; the first one is made at first use.
+//
+// Thread-safety: all members from any thread.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "actors/shell/services.hpp"
+
+namespace holdfast::shell {
+
+class WebhookKeys {
+ public:
+  explicit WebhookKeys(Services& services) : services_(services) {}
+
+  // Reads what is on disk. Errors: internal.
+  [[nodiscard]] Result<void> load();
+  // Those that sign now, the newest first.
+  [[nodiscard]] std::vector<std::string> secrets();
+  // Makes a new one; `done` gets it when it is durable.
+  void rotate(std::function<void(Result<std::string>)> done);
+
+ private:
+  struct Key {
+    std::string secret;
+    Time until = 0;  // 0: the newest
+  };
+  using Keys = std::vector<Key>;  // the newest first
+  // Puts a new one in front. Under mutex_.
+  void make(std::function<void(Result<std::string>)> done);
+
+  static constexpr std::size_t kKeys = 8;
+  Services& services_;
+  std::mutex mutex_;
+  Keys keys_;
+  std::string sealed_key_;  // of the vault, for this owner
+};
+
+}  // namespace holdfast::shell
