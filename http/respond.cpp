@@ -1,6 +1,7 @@
 #include "http/respond.hpp"
 
 #include "http/fields.hpp"
+#include "src/core/strict.hpp"
 
 namespace holdfast::http {
 
@@ -37,6 +38,16 @@ void add_preference_applied(Exchange& exchange, Answer& answer) {
 Result<void> no_parameters(const Exchange& exchange) {
   const auto query = Query::parse(exchange.request().query(), {});
   if (!query) return tl::unexpected(query.error());
+  return {};
+}
+
+Result<void> no_body(const Exchange& exchange) {
+  json::Element body;
+  json::Object members;
+  const strict::Place root("");
+  HOLDFAST_TRY(body, exchange.json_or_empty());
+  HOLDFAST_TRY(members, strict::object(body, root));
+  for (const auto [key, value] : members) return strict::unknown(strict::Place(root, key));
   return {};
 }
 

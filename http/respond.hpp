@@ -21,6 +21,8 @@ void add_etag(Answer& answer, std::string_view etag);
 void add_preference_applied(Exchange& exchange, Answer& answer);
 // A request that takes no parameters. Errors: invalid_request.
 [[nodiscard]] Result<void> no_parameters(const Exchange& exchange);
+// A request that has nothing to say: no body, or {}. Errors: invalid_body, unsupported_media_type.
+[[nodiscard]] Result<void> no_body(const Exchange& exchange);
 
 // {"items":[...],"next":...} with the Link of RFC 8288.
 template <class T>

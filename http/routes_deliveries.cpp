@@ -52,17 +52,6 @@ Result<LeaseRef> lease_of(const Exchange& x) {
   return ref;
 }
 
-// For the calls that have nothing to say: no body, or {}.
-Result<void> no_body(const Exchange& x) {
-  json::Element body;
-  HOLDFAST_TRY(body, x.json_or_empty());
-  json::Object members;
-  const strict::Place root("");
-  HOLDFAST_TRY(members, strict::object(body, root));
-  for (const auto [key, value] : members) return strict::unknown(strict::Place(root, key));
-  return {};
-}
-
 }  // namespace
 
 Result<void> claim_deliveries(Exchange& x) {
@@ -76,8 +65,10 @@ Result<void> claim_deliveries(Exchange& x) {
     if (!request.runtime.empty() && request.runtime != runtime)
       return fail(ErrorCode::forbidden, "this token is runtime " + runtime + "'s; it cannot claim for another");
     request.runtime = runtime;
-    x.engine().beat_runtime_async(runtime, {RuntimeProof::Kind::none, x.caller().bearer}, [](auto) {});
   }
+  // A claim is a sign of life of the runtime whose token it shows, also where auth is off.
+  if (x.caller().kind != Caller::Kind::operator_key && !request.runtime.empty() && !x.caller().bearer.empty())
+    x.engine().beat_runtime_async(request.runtime, {RuntimeProof::Kind::none, x.caller().bearer}, [](auto) {});
   x.engine().claim_async(std::move(request), x.then_waiting<std::vector<Delivery>>(&send_deliveries, &release_all));
   return {};
 }

@@ -134,6 +134,7 @@ Result<void> edit_message(Exchange& x) {
 
 Result<void> cancel_message(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
+  if (auto ok = no_body(x); !ok) return ok;
   std::string session;
   std::string message;
   Precondition precondition;
@@ -147,6 +148,7 @@ Result<void> cancel_message(Exchange& x) {
 
 Result<void> redrive_message(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
+  if (auto ok = no_body(x); !ok) return ok;
   std::string session;
   std::string message;
   HOLDFAST_TRY(session, x.name(0));

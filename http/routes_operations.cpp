@@ -106,6 +106,7 @@ Result<void> get_receipt_keys(Exchange& x) {
 
 Result<void> rotate_webhook_secret(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
+  if (auto ok = no_body(x); !ok) return ok;
   x.engine().rotate_webhook_secret_async(x.then<std::string>([](Exchange& e, std::string& secret) {
     auto& answer = e.answer();
     answer.add_header("Cache-Control", "no-store");

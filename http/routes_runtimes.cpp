@@ -52,6 +52,7 @@ Result<void> register_runtime(Exchange& x) {
 
 Result<void> beat_runtime(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
+  if (auto ok = no_body(x); !ok) return ok;
   std::string name;
   HOLDFAST_TRY(name, x.name(0));
   x.engine().beat_runtime_async(std::move(name), proof_of(x.caller()), x.then<Registration>(&send_registration));
@@ -60,6 +61,7 @@ Result<void> beat_runtime(Exchange& x) {
 
 Result<void> rotate_runtime(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
+  if (auto ok = no_body(x); !ok) return ok;
   std::string name;
   HOLDFAST_TRY(name, x.name(0));
   x.engine().rotate_runtime_async(std::move(name), proof_of(x.caller()), x.then<Registration>(&send_registration));
@@ -68,6 +70,7 @@ Result<void> rotate_runtime(Exchange& x) {
 
 Result<void> remove_runtime(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
+  if (auto ok = no_body(x); !ok) return ok;
   std::string name;
   HOLDFAST_TRY(name, x.name(0));
   x.engine().remove_runtime_async(std::move(name), x.then<Nothing>(&send_nothing));
@@ -86,6 +89,7 @@ Result<void> list_runtimes(Exchange& x) {
 
 Result<void> mint_runtime_ticket(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
+  if (auto ok = no_body(x); !ok) return ok;
   std::string name;
   HOLDFAST_TRY(name, x.name(0));
   auto ticket = x.services().tickets.mint(ticket_subject(name), SystemClock().now());

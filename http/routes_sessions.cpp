@@ -125,6 +125,7 @@ Result<void> patch_session(Exchange& x) {
 
 Result<void> delete_session(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
+  if (auto ok = no_body(x); !ok) return ok;
   std::string name;
   Precondition precondition;
   HOLDFAST_TRY(name, x.name(0));
@@ -206,6 +207,7 @@ Result<void> interrupt_session(Exchange& x) {
 
 Result<void> mint_ticket(Exchange& x) {
   if (auto ok = no_parameters(x); !ok) return ok;
+  if (auto ok = no_body(x); !ok) return ok;
   std::string name;
   HOLDFAST_TRY(name, x.name(0));
   x.engine().get_async(std::move(name), x.then<Session>(&send_ticket));

@@ -1,22 +1,18 @@
 // holdfast claim --exec: a worker in one line. Each delivery runs a command; its output lines become events.
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <map>
 #include <thread>
 
+#include "src/cli/child.hpp"
 #include "src/cli/cli.hpp"
-#include "src/cli/client.hpp"
 #include "src/cli/terminal.hpp"
+#include "src/cli/worker_client.hpp"
 #include "src/core/json.hpp"
-
-extern char** environ;
 
 namespace holdfast::cli {
 namespace {
@@ -28,6 +24,7 @@ struct ClaimOptions {
   Target target;
   std::string exec;
   std::string runtime;
+  std::string credentials;
   std::vector<std::string> sessions;
   std::vector<std::string> labels;
   std::int64_t lease_ms = 30'000;
@@ -46,94 +43,41 @@ struct Turn {
   std::uint64_t attempt = 0;
 };
 
-// A child with its standard input and output on pipes.
-class Child {
- public:
-  Child(const std::string& command, const Turn& turn) {
-    std::array<int, 2> in{};
-    std::array<int, 2> out{};
-    if (::pipe2(in.data(), O_CLOEXEC) != 0 || ::pipe2(out.data(), O_CLOEXEC) != 0) return;
-    auto environment = environment_of(turn);
-    std::vector<char*> variables;
-    for (auto& variable : environment) variables.push_back(variable.data());
-    variables.push_back(nullptr);
-    std::array<std::string, 3> words{"sh", "-c", command};
-    std::array<char*, 4> argv{words[0].data(), words[1].data(), words[2].data(), nullptr};
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      ::setpgid(0, 0);  // so that what the command starts ends with it
-      ::dup2(in[0], STDIN_FILENO);
-      ::dup2(out[1], STDOUT_FILENO);
-      sigset_t none;
-      sigemptyset(&none);
-      ::sigprocmask(SIG_SETMASK, &none, nullptr);
-      ::execve("/bin/sh", argv.data(), variables.data());
-      ::_exit(127);
-    }
-    ::close(in[0]);
-    ::close(out[1]);
-    input_ = in[1];
-    output_ = out[0];
-    writer_ = std::thread([fd = std::exchange(input_, -1), text = turn.json + "\n"] {
-      for (std::size_t at = 0; at < text.size();) {
-        const auto n = ::write(fd, text.data() + at, text.size() - at);
-        if (n <= 0) break;  // a command need not read its input
-        at += static_cast<std::size_t>(n);
-      }
-      ::close(fd);
-    });
-  }
-  ~Child() {
-    stop();
-    if (output_ >= 0) ::close(output_);
-    if (writer_.joinable()) writer_.join();
-  }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-
-  [[nodiscard]] int output() const noexcept { return output_; }
-  void stop() {
-    if (pid_ > 0) ::kill(-pid_, SIGKILL);
-    if (pid_ > 0) (void)wait();
-  }
-  // The exit code; 128 + the signal that ended it.
-  int wait() {
-    int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
-    pid_ = -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
-
- private:
-  static std::vector<std::string> environment_of(const Turn& turn) {
-    std::vector<std::string> environment;
-    for (char** variable = environ; *variable != nullptr; ++variable) environment.emplace_back(*variable);
-    environment.push_back("HOLDFAST_SESSION=" + turn.session);
-    environment.push_back("HOLDFAST_MESSAGE=" + turn.message);
-    environment.push_back("HOLDFAST_DELIVERY=" + turn.delivery);
-    environment.push_back("HOLDFAST_ATTEMPT=" + std::to_string(turn.attempt));
-    // A variable holds at most 128 KiB on Linux; longer content is on standard input alone.
-    if (turn.content.size() < 100'000) environment.push_back("HOLDFAST_CONTENT=" + turn.content);
-    if (!turn.token.empty()) environment.push_back("HOLDFAST_GIT_TOKEN=" + turn.token);
-    return environment;
-  }
-
-  pid_t pid_ = -1;
-  int input_ = -1;
-  int output_ = -1;
-  std::thread writer_;
-};
+std::vector<std::string> environment_of(const Turn& turn) {
+  std::vector<std::string> environment{"HOLDFAST_SESSION=" + turn.session, "HOLDFAST_MESSAGE=" + turn.message,
+                                       "HOLDFAST_DELIVERY=" + turn.delivery,
+                                       "HOLDFAST_ATTEMPT=" + std::to_string(turn.attempt)};
+  // A variable holds at most 128 KiB on Linux; longer content is on standard input alone.
+  if (turn.content.size() < 100'000) environment.push_back("HOLDFAST_CONTENT=" + turn.content);
+  if (!turn.token.empty()) environment.push_back("HOLDFAST_GIT_TOKEN=" + turn.token);
+  return environment;
+}
 
 class Worker {
  public:
-  explicit Worker(const ClaimOptions& options) : options_(options), client_(options.target) {}
+  Worker(const ClaimOptions& options, std::optional<RuntimeCredentials> credentials)
+      : options_(options), client_(options.target, std::move(credentials), beat_every(options)) {}
 
   int run() {
+    if (const auto ok = client_.enter(labels()); !ok)
+      return complain(ok.error().code == ErrorCode::invalid_request ? kUsage : kRefused, ok.error().detail);
+    const int code = claim_and_work();
+    return client_.closed().empty() ? code : complain(kUsage, client_.closed());
+  }
+
+ private:
+  // What a server bears in silence is its own setting, 45 s by default.
+  static std::chrono::milliseconds beat_every(const ClaimOptions& options) {
+    return std::chrono::milliseconds(std::min<std::int64_t>(options.lease_ms / 3, 10'000));
+  }
+
+  int claim_and_work() {
     std::uint64_t turns = 0;
     auto pause = std::chrono::milliseconds(200);
     while (!g_stop) {
+      client_.beat_if_due();
       auto answer = client_.request("POST", "/v1/claims", claim_body(), {}, std::chrono::seconds(90));
+      if (!client_.closed().empty()) return kUsage;
       if (!answer || answer->status == 503 || answer->status == 429) {
         if (turns == 0 && !answer) return complain(kRefused, answer.error().detail);
         std::this_thread::sleep_for(pause);  // the server restarts: what was handed out comes again
@@ -154,6 +98,7 @@ class Worker {
       for (const auto delivery : deliveries) claimed.push_back(turn_of(delivery));
       for (const auto& turn : claimed) {
         work(turn);
+        if (!client_.closed().empty()) return kUsage;
         ++turns;
       }
       if (options_.once || (options_.max_turns != 0 && turns >= options_.max_turns)) return kOk;
@@ -161,15 +106,20 @@ class Worker {
     return kOk;
   }
 
- private:
-  std::string claim_body() const {
+  // As JSON; empty when there are none.
+  std::string labels() const {
     std::string labels;
+    if (options_.labels.empty()) return labels;
     json::ObjectWriter l(labels);
     for (const auto& label : options_.labels) {
       const auto equals = label.find('=');
       l.text(label.substr(0, equals), equals == std::string::npos ? "" : label.substr(equals + 1));
     }
     l.end();
+    return labels;
+  }
+
+  std::string claim_body() const {
     std::string sessions = "[";
     for (const auto& session : options_.sessions) sessions += (sessions.size() > 1 ? "," : "") + json::quote(session);
     sessions += "]";
@@ -180,7 +130,7 @@ class Worker {
         .number("lease_ms", static_cast<std::uint64_t>(options_.lease_ms));
     b.text_if("runtime", options_.runtime);
     if (!options_.sessions.empty()) b.raw("sessions", sessions);
-    if (!options_.labels.empty()) b.raw("labels", labels);
+    b.raw_if("labels", labels());
     b.end();
     return body;
   }
@@ -202,11 +152,12 @@ class Worker {
     return turn;
   }
 
-  // A delivery call; the status, 0 when the server could not be reached.
+  // A delivery call; the status, 0 when the server could not be reached or takes no calls of this runtime.
   int tell(const Turn& turn, const char* what, const std::string& body = "{}") {
     for (int attempt = 0; attempt < 20; ++attempt) {
       auto answer = client_.request("POST", "/v1/deliveries/" + turn.delivery + "/" + what, body,
                                     {{"Holdfast-Lease", turn.lease}});
+      if (!client_.closed().empty()) return 0;
       if (answer && answer->status != 503) {
         if (answer->status >= 400 && answer->status != 409) (void)complain(kRefused, problem_text(*answer));
         return answer->status;
@@ -220,13 +171,18 @@ class Worker {
     std::printf("%s %s %s attempt %llu\n", paint(Colour::blue, "turn").c_str(), turn.session.c_str(),
                 turn.message.c_str(), static_cast<unsigned long long>(turn.attempt));
     std::fflush(stdout);
-    if (tell(turn, "accept") == 409) return;
-    Child child(options_.exec, turn);
-    Outputs outputs = follow(turn, child);
+    if (tell(turn, "accept") != 204) return;  // somebody else has it, or it comes again when its lease runs out
+    Child child(options_.exec, turn.json + "\n", environment_of(turn));
+    const Outputs outputs = follow(turn, child);
+    if (!client_.closed().empty()) {
+      child.stop();
+      std::printf("%s the server takes nothing from this runtime; the turn comes again when its lease runs out\n",
+                  paint(Colour::red, "stopped").c_str());
+      return;
+    }
     if (outputs.lost) {
       child.stop();
-      std::printf("%s the lease is lost; somebody else has the turn\n", paint(Colour::yellow, "dropped").c_str());
-      return;
+      return say_lost();
     }
     if (g_stop) {
       child.stop();
@@ -234,18 +190,26 @@ class Worker {
       std::printf("%s the turn goes back to the queue\n", paint(Colour::yellow, "released").c_str());
       return;
     }
-    const int code = child.wait();
+    report(turn, child.wait(), outputs.last);
+  }
+
+  static void say_lost() {
+    std::printf("%s the lease is lost; somebody else has the turn\n", paint(Colour::yellow, "dropped").c_str());
+  }
+
+  void report(const Turn& turn, int code, const std::string& last) {
     std::string result;
-    json::ObjectWriter(result).number("exit_code", static_cast<std::uint64_t>(code)).text("output", outputs.last).end();
+    json::ObjectWriter(result).number("exit_code", static_cast<std::uint64_t>(code)).text("output", last).end();
     if (code == 0) {
-      tell(turn, "complete", "{\"result\":" + result + "}");
+      if (const int status = tell(turn, "complete", "{\"result\":" + result + "}"); status != 204)
+        return status == 409 ? say_lost() : void();
       std::printf("%s %s\n", paint(Colour::green, "completed").c_str(), turn.message.c_str());
     } else {
       std::string body;
       json::ObjectWriter(body)
           .text("code", "exit_" + std::to_string(code))
           .boolean("retryable", true)
-          .text("detail", outputs.last)
+          .text("detail", last)
           .end();
       tell(turn, "fail", body);
       std::printf("%s %s exit code %d\n", paint(Colour::red, "failed").c_str(), turn.message.c_str(), code);
@@ -263,9 +227,11 @@ class Worker {
     constexpr std::size_t kBatch = 64;
     constexpr std::size_t kLineMax = 64 << 10;
     constexpr auto kFlush = std::chrono::milliseconds(50);
+    constexpr auto kEnd = std::chrono::milliseconds(5);
     Outputs outputs;
     std::string buffer;
     std::vector<std::string> lines;
+    bool silent = false;  // its output is closed; it may still work
     const auto beat_every = std::chrono::milliseconds(options_.lease_ms / 3);
     auto beat_at = std::chrono::steady_clock::now() + beat_every;
     const auto flush = [&] {
@@ -284,15 +250,15 @@ class Worker {
       lines.push_back(std::move(line));
       if (lines.size() >= kBatch) flush();
     };
-    for (;;) {
-      pollfd ready{child.output(), POLLIN, 0};
-      const int n = ::poll(&ready, 1, static_cast<int>(kFlush.count()));
+    while (!silent || !child.ended()) {
+      pollfd ready{silent ? -1 : child.output(), POLLIN, 0};
+      const int n = ::poll(&ready, 1, static_cast<int>(silent ? kEnd.count() : kFlush.count()));
       if (n == 0) flush();
       if (n > 0) {
         std::array<char, 16'384> piece{};
         const auto got = ::read(child.output(), piece.data(), piece.size());
-        if (got <= 0) break;
-        buffer.append(piece.data(), static_cast<std::size_t>(got));
+        silent = got <= 0;
+        if (got > 0) buffer.append(piece.data(), static_cast<std::size_t>(got));
         std::size_t end = 0;
         while ((end = buffer.find('\n')) != std::string::npos || buffer.size() > kLineMax) {
           end = std::min(end, std::min(buffer.size(), kLineMax));
@@ -300,7 +266,8 @@ class Worker {
           buffer.erase(0, end < buffer.size() && buffer[end] == '\n' ? end + 1 : end);
         }
       }
-      if (outputs.lost || g_stop) return outputs;
+      if (outputs.lost || g_stop || !client_.closed().empty()) return outputs;
+      client_.beat_if_due();
       if (std::chrono::steady_clock::now() >= beat_at) {
         if (tell(turn, "heartbeat") == 409) outputs.lost = true;
         beat_at = std::chrono::steady_clock::now() + beat_every;
@@ -321,15 +288,21 @@ class Worker {
   }
 
   const ClaimOptions& options_;
-  Client client_;
+  WorkerClient client_;
 };
 
 int claim(ClaimOptions& o) {
   if (auto ok = o.target.resolve(); !ok) return complain(kUsage, ok.error().detail);
+  std::optional<RuntimeCredentials> credentials;
+  if (!o.runtime.empty()) {
+    auto opened = RuntimeCredentials::open(o.runtime, o.credentials);
+    if (!opened) return complain(kUsage, opened.error().detail);
+    credentials = std::move(*opened);
+  }
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGINT, [](int) { g_stop = true; });
   std::signal(SIGTERM, [](int) { g_stop = true; });
-  return Worker(o).run();
+  return Worker(o, std::move(credentials)).run();
 }
 
 }  // namespace
@@ -339,7 +312,12 @@ void add_claim(CLI::App& app, int& exit) {
   auto* command = app.add_subcommand("claim", "work: run a command for each turn");
   o->target.declare(*command);
   command->add_option("--exec", o->exec, "run by /bin/sh for each delivery")->required()->type_name("CMD");
-  command->add_option("--runtime", o->runtime, "name shown as the one who has the turn");
+  command->add_option("--runtime", o->runtime, "work as the registered runtime of this name; registers it at first");
+  command
+      ->add_option("--credentials", o->credentials,
+                   "where runtimes keep their tokens and secrets [~/.local/state/holdfast/runtimes]")
+      ->envname("HOLDFAST_CREDENTIALS")
+      ->type_name("DIR");
   command->add_option("--session", o->sessions, "only turns of this session (repeatable)");
   command->add_option("--label", o->labels, "K=V that this worker carries (repeatable)");
   command->add_option("--lease-ms", o->lease_ms, "how long a silent worker keeps a turn [30000]")
@@ -350,9 +328,13 @@ void add_claim(CLI::App& app, int& exit) {
       "The command gets the delivery as JSON on standard input, and HOLDFAST_SESSION, _MESSAGE, _ATTEMPT,\n"
       "_DELIVERY, _CONTENT and (with a credential) _GIT_TOKEN in its environment. Each line that it prints becomes an\n"
       "event `output`; exit code 0 completes the turn, another one fails it, to be tried again.\n\n"
+      "With --runtime the worker registers by HOLDFAST_PROVISIONING_TICKET, HOLDFAST_API_KEY or, where auth is off,\n"
+      "nothing. Its token, from then on its only credential, and its inbound secret are kept in DIR/NAME.token and\n"
+      "DIR/NAME.secret. A token that the server does not take any more ends the worker with exit code 2.\n\n"
       "Examples:\n"
       "  holdfast claim --exec 'echo you said: $HOLDFAST_CONTENT'\n"
-      "  holdfast claim --label gpu=yes --exec ./run-turn.sh\n");
+      "  holdfast claim --label gpu=yes --exec ./run-turn.sh\n"
+      "  HOLDFAST_PROVISIONING_TICKET=tkt_... holdfast claim --runtime gpu-1 --exec ./run-turn.sh\n");
   command->callback([o, &exit] { exit = claim(*o); });
 }
 

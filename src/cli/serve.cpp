@@ -1,6 +1,5 @@
 // holdfast serve: the engine behind its HTTP front, until a signal ends it.
 #include <pthread.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -9,7 +8,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <thread>
 
 #include "http/server.hpp"
@@ -35,14 +33,10 @@ Result<std::string> operator_key() {
   const char* path = std::getenv("HOLDFAST_OPERATOR_KEY_FILE");
   if (path == nullptr)
     return fail(ErrorCode::invalid_request, "--auth required needs an operator key: set HOLDFAST_OPERATOR_KEY");
-  struct stat info {};
-  if (::stat(path, &info) != 0) return fail(ErrorCode::invalid_request, std::string("cannot read ") + path);
-  if ((info.st_mode & 077) != 0)
-    return fail(ErrorCode::invalid_request, std::string(path) + " can be read by others; run: chmod 600 " + path);
-  std::ifstream in(path);
-  std::string key;
-  std::getline(in, key);
-  if (key.empty()) return fail(ErrorCode::invalid_request, std::string(path) + " holds no key");
+  auto key = read_secret_file(path);
+  if (!key) return key;
+  key->resize(std::min(key->size(), key->find('\n')));
+  if (key->empty()) return fail(ErrorCode::invalid_request, std::string("secret file ") + path + ": holds no key");
   return key;
 }
 

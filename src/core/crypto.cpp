@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -31,8 +32,8 @@ class File {
   int fd_;
 };
 
-tl::unexpected<Error> bad_key(const std::string& path, std::string_view why) {
-  return fail(ErrorCode::invalid_request, "key file " + path + ": " + std::string(why));
+tl::unexpected<Error> bad_file(const std::string& path, std::string_view why) {
+  return fail(ErrorCode::invalid_request, "secret file " + path + ": " + std::string(why));
 }
 
 // Writes a new key beside `path` and links it into place: of two processes that race, one wins and both read its key.
@@ -42,23 +43,24 @@ Result<void> create_key(const std::string& path, Random& random) {
   const std::string temporary = path + ".new." + std::to_string(::getpid());
   {
     const File file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (file.fd() < 0) return bad_key(path, std::string("cannot be created: ") + std::strerror(errno));
+    if (file.fd() < 0) return bad_file(path, std::string("cannot be created: ") + std::strerror(errno));
     const bool written =
         ::write(file.fd(), key.data(), key.size()) == static_cast<ssize_t>(key.size()) && ::fsync(file.fd()) == 0;
     sodium_memzero(key.data(), key.size());
     if (!written) {
       ::unlink(temporary.c_str());
-      return bad_key(path, std::string("cannot be written: ") + std::strerror(errno));
+      return bad_file(path, std::string("cannot be written: ") + std::strerror(errno));
     }
   }
   const int linked = ::link(temporary.c_str(), path.c_str());
   const int reason = errno;
   ::unlink(temporary.c_str());
-  if (linked != 0 && reason != EEXIST) return bad_key(path, std::string("cannot be created: ") + std::strerror(reason));
+  if (linked != 0 && reason != EEXIST)
+    return bad_file(path, std::string("cannot be created: ") + std::strerror(reason));
   const auto slash = path.find_last_of('/');
   const File directory(
       ::open(slash == std::string::npos ? "." : path.substr(0, slash + 1).c_str(), O_RDONLY | O_CLOEXEC));
-  if (directory.fd() < 0 || ::fsync(directory.fd()) != 0) return bad_key(path, "its directory cannot be synced");
+  if (directory.fd() < 0 || ::fsync(directory.fd()) != 0) return bad_file(path, "its directory cannot be synced");
   return {};
 }
 
@@ -188,21 +190,33 @@ bool verify(std::string_view public_key, std::string_view message, std::string_v
          crypto_sign_verify_detached(bytes(signature), bytes(message), message.size(), bytes(public_key)) == 0;
 }
 
+Result<std::string> read_secret_file(const std::string& path, std::size_t bytes_max) {
+  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.fd() < 0) return bad_file(path, std::string("cannot be read: ") + std::strerror(errno));
+  struct stat info {};
+  if (::fstat(file.fd(), &info) != 0 || !S_ISREG(info.st_mode)) return bad_file(path, "is not a regular file");
+  if ((info.st_mode & 077) != 0) return bad_file(path, "can be read or written by others; run: chmod 600 " + path);
+  const auto size = static_cast<std::size_t>(info.st_size);
+  if (size > bytes_max) return bad_file(path, "holds more than " + std::to_string(bytes_max) + " bytes");
+  std::string content(size, '\0');
+  if (::read(file.fd(), content.data(), size) != static_cast<ssize_t>(size))
+    return bad_file(path, "cannot be read whole");
+  return content;
+}
+
 Result<Key32> load_key_file(const std::string& path, IfMissing if_missing, Random& random) {
   if (::access(path.c_str(), F_OK) != 0) {
     if (if_missing == IfMissing::refuse)
-      return bad_key(path, "is not there; create it with 32 random bytes and mode 0600");
+      return bad_file(path, "is not there; create it with 32 random bytes and mode 0600");
     if (auto ok = create_key(path, random); !ok) return tl::unexpected(std::move(ok.error()));
   }
-  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.fd() < 0) return bad_key(path, std::string("cannot be read: ") + std::strerror(errno));
-  struct stat info {};
-  if (::fstat(file.fd(), &info) != 0 || !S_ISREG(info.st_mode)) return bad_key(path, "is not a regular file");
-  if ((info.st_mode & 077) != 0) return bad_key(path, "can be read or written by others; run: chmod 600 " + path);
+  auto content = read_secret_file(path);
+  if (!content) return tl::unexpected(std::move(content.error()));
   Key32 key{};
-  if (info.st_size != static_cast<off_t>(key.size()) ||
-      ::read(file.fd(), key.data(), key.size()) != static_cast<ssize_t>(key.size()))
-    return bad_key(path, "must hold exactly 32 bytes, and holds " + std::to_string(info.st_size));
+  if (content->size() != key.size())
+    return bad_file(path, "must hold exactly 32 bytes, and holds " + std::to_string(content->size()));
+  std::copy(content->begin(), content->end(), key.begin());
+  sodium_memzero(content->data(), content->size());
   return key;
 }
 

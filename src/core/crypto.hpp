@@ -46,6 +46,10 @@ class Signer {
 };
 [[nodiscard]] bool verify(std::string_view public_key, std::string_view message, std::string_view signature) noexcept;
 
+// What a file of at most `bytes_max` bytes holds that nobody but its owner may read or write.
+// Errors: invalid_request with what to do (missing, not a regular file, open to others, too long).
+[[nodiscard]] Result<std::string> read_secret_file(const std::string& path, std::size_t bytes_max = 4'096);
+
 // Reads 32 raw bytes from `path`, or creates the file (0600, fsynced) with random ones when `create` says so.
 // Errors: invalid_request with what to do (missing, wrong size, readable by others).
 enum class IfMissing : std::uint8_t { create, refuse };

@@ -49,4 +49,32 @@ TEST_CASE("malformed requests leave the server healthy and its memory flat") {
   CHECK(server.resident_kib() < before + 16 * 1'024);
 }
 
+TEST_CASE("a call that has nothing to say takes no body but {}") {
+  const Server server;
+  Client client(server.port());
+  const std::string messages = "/v1/sessions/s/messages";
+  client.post(messages, prompt("x", "\"id\":\"a\""));
+  const auto token = client.post("/v1/runtimes/r/register", "{}").at("/auth_token");
+  const Headers proof{{"Authorization", "Bearer " + token}};
+  struct Call {
+    std::string method;
+    std::string path;
+    int status;  // without a body
+  };
+  const std::vector<Call> calls{{"POST", messages + "/a/redrive", 409},  {"POST", "/v1/sessions/s/tickets", 201},
+                                {"POST", "/v1/runtimes/r/tickets", 201}, {"POST", "/v1/runtimes/r/heartbeat", 200},
+                                {"DELETE", messages + "/a", 200},        {"DELETE", "/v1/sessions/s", 204},
+                                {"DELETE", "/v1/runtimes/r", 204}};
+  for (const auto& [method, path, status] : calls) {
+    CAPTURE(method, path);
+    CHECK(client.request(method, path, R"({"reason":"x"})", proof).problem() == "400 invalid_body /reason");
+    for (const std::string body : {"[]", "null", "{", "{} {}", " "})
+      CHECK(client.request(method, path, body, proof).problem().starts_with("400 invalid_body"));
+    CHECK(client.request(method, path, "{ }", proof).status == status);
+  }
+  CHECK(client.post("/v1/runtimes/q/register", "{}").status == 201);
+  CHECK(client.post("/v1/runtimes/q/rotate", R"({"to":"x"})").problem() == "400 invalid_body /to");
+  CHECK(client.get(messages + "/a").problem() == "410 gone");
+}
+
 }  // namespace holdfast::test

@@ -303,6 +303,7 @@ TEST_CASE("crypto: a key file that cannot be trusted is refused with what to do"
   CHECK_THAT(refusal(with("empty", 0, 0600)), Catch::Matchers::Contains("exactly 32 bytes, and holds 0"));
   CHECK_THAT(refusal(with("short", 31, 0600)), Catch::Matchers::Contains("exactly 32 bytes"));
   CHECK_THAT(refusal(with("long", 33, 0600)), Catch::Matchers::Contains("exactly 32 bytes"));
+  CHECK_THAT(refusal(with("huge", 4'097, 0600)), Catch::Matchers::Contains("more than 4096 bytes"));
   CHECK_THAT(refusal(folder.file(".")), Catch::Matchers::Contains("not a regular file"));
   CHECK_THAT(refusal(folder.file("nowhere/master.key")), Catch::Matchers::Contains("cannot be created"));
 }
