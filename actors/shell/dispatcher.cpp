@@ -139,10 +139,16 @@ void Dispatcher::ask(ReadySession ready, const PendingClaimPtr& claim) {
   envelope->session = ready.session;
   envelope->command = session::Dispatch{claim->request.runtime, claim->request.lease_ms, !claim->target.empty()};
   envelope->done = [claim, ready = std::move(ready),
-                    self = caf::actor_cast<caf::actor>(this)](Result<session::Reply>&& reply) {
-    TurnOffered offered{claim, ready, std::optional<session::Handout>()};
+                    self = caf::actor_cast<caf::actor>(this)](Result<session::Reply>&& reply) mutable {
+    auto* turn = reply ? std::get_if<session::Handout>(&*reply) : nullptr;
+    if (turn != nullptr && claim->request.max == 1) {  // it is complete: no need to come by here again
+      std::vector<session::Handout> turns;
+      turns.push_back(std::move(*turn));
+      return claim->done(std::move(turns));
+    }
+    TurnOffered offered{claim, std::move(ready), std::optional<session::Handout>()};
     if (!reply) offered.turn = tl::unexpected(std::move(reply.error()));
-    else if (auto* turn = std::get_if<session::Handout>(&*reply)) offered.turn = std::move(*turn);
+    else if (turn != nullptr) offered.turn = std::move(*turn);
     tell(self, std::make_shared<DispatcherNews::element_type>(std::move(offered)), nullptr);
   };
   services_.router->send(std::move(envelope));

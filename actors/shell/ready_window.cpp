@@ -42,6 +42,7 @@ void ReadyWindow::put(ReadySession ready) {
 }
 
 void ReadyWindow::erase(const SessionId& session) {
+  if (by_session_.empty()) return;
   const auto found = by_session_.find(session);
   if (found == by_session_.end()) return;
   order_.erase(found->second);

@@ -304,7 +304,7 @@ TEST_CASE("a worker whose runtime is removed stops, and cannot start again") {
     CHECK(worker.wait() == 2);
     CHECK(contains(worker.errors(), "removed"));
     CHECK(worker.child_is_gone());
-    CHECK(worker.state() == "queued");
+    CHECK(eventually([&] { return worker.state() == "queued"; }));
     const auto again = claim_once(worker.server, worker.credentials(), door.worker);
     CHECK(again.code == 2);
     CHECK(contains(again.errors, "removed"));
