@@ -2,15 +2,15 @@
 //
 //     idle_bench DIR SESSIONS CLAIMS SECONDS
 //
-// Makes SESSIONS sessions with an armed alarm each (a message that may not run for an hour), opens CLAIMS connections to
-// the HTTP front that wait for a turn, and watches the processor time of the whole process, these clients included, for
-// SECONDS.
+// Makes SESSIONS sessions with an armed alarm each (a message that may not run for an hour), opens CLAIMS connections
+// to the HTTP front that wait for a turn, and watches the processor time of the whole process, these clients included,
+// for SECONDS.
 #include <arpa/inet.h>
-#include <holdfast/engine.hpp>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <holdfast/engine.hpp>
 
 #include <array>
 #include <atomic>
@@ -31,15 +31,17 @@ using Steady = std::chrono::steady_clock;
 double processor_seconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 void make_sessions(Engine& engine, std::uint64_t n) {
-  const auto later = std::chrono::duration_cast<std::chrono::milliseconds>(
-                         std::chrono::system_clock::now().time_since_epoch())
-                         .count() +
-                     3'600'000;
+  const auto later =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count() +
+      3'600'000;
   std::atomic<std::uint64_t> in_the_air{0};
   for (std::uint64_t i = 0; i < n; ++i) {
     while (in_the_air > 1'000) std::this_thread::yield();

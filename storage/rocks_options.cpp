@@ -76,7 +76,9 @@ class MarkersOfASession final : public rocksdb::SliceTransform {
     return {key.data(), key.size() - kPosition};
   }
   [[nodiscard]] bool InDomain(const rocksdb::Slice& key) const override {
-    return key.size() > kPosition && key[key.size() - kPosition - 1] == 'j';
+    if (key.size() <= kPosition) return false;
+    const char kind = key[key.size() - kPosition - 1];
+    return kind == 'j' || kind == 'd';
   }
 
  private:

@@ -102,6 +102,7 @@ struct QueueItem {
   Time not_before = 0;  // also carries retry_at
   Time expires_at = 0;
   std::uint8_t priority = 0;
+  bool untouched = false;  // nothing was written about it since its admission
 };
 
 // The first queued messages in the order in which they will run: those of State::front, then by order.

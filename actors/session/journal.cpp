@@ -64,6 +64,13 @@ std::optional<Found> Journal::at(std::uint64_t position) const {
   return found(position, std::move(m->intent), std::move(m->row));
 }
 
+std::optional<Found> Journal::of(const QueueItem& item) const {
+  if (!item.untouched) return at(item.position);
+  auto m = marker(item.position);
+  if (!m || m->kind != MarkerKind::admitted) return std::nullopt;
+  return Found{item.position, std::move(m->intent), std::move(m->row)};
+}
+
 std::optional<Found> Journal::find(std::string_view message_id) const {
   if (const auto value = get(Family::journal, keys::message_id(id_, message_id))) return at(decode_pointer(*value));
   const auto position = position_in(message_id);
@@ -202,6 +209,7 @@ QueueItem item_of(std::uint64_t position, const Intent& intent, const Row& row) 
   item.not_before = std::max(intent.not_before, row.retry_at);
   item.expires_at = intent.expires_at;
   item.priority = intent.priority;
+  item.untouched = row.edits == 0 && row.order == 0 && row.delivery.empty();
   return item;
 }
 

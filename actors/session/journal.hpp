@@ -33,6 +33,8 @@ class Journal {
   [[nodiscard]] std::optional<Found> find(std::string_view message_id) const;
   // The message admitted at `position`.
   [[nodiscard]] std::optional<Found> at(std::uint64_t position) const;
+  // The same for a message of the window, with one read if nothing was written about it since its admission.
+  [[nodiscard]] std::optional<Found> of(const QueueItem& item) const;
   [[nodiscard]] std::optional<Marker> marker(std::uint64_t position) const;
   // The row of the message admitted at `position`; nothing when it was never changed after its admission.
   [[nodiscard]] std::optional<Row> latest_row(std::uint64_t position) const;

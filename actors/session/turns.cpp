@@ -87,7 +87,7 @@ Result<Reply> run(Work& work, const Dispatch& command) {
     return Nothing{};
   const bool push = work.document.delivery && work.document.delivery->mode == DeliveryMode::push;
   if (command.push != push) return Nothing{};
-  auto m = work.journal.at(first->position);
+  auto m = work.journal.of(*first);
   if (!m) return Nothing{};
   if (m->intent.expires_at != 0 && m->intent.expires_at <= work.context.now) {
     (void)run(work, Alarm{});  // the alarm that ends it is due
@@ -123,7 +123,7 @@ Result<Reply> run(Work& work, const Dispatch& command) {
   delivery.lease = format(lease);
   delivery.lease_expires_at = state.running->lease_expires_at;
   delivery.attempt = lease.attempt;
-  delivery.session = session_view(work.context.id, work.entity, work.journal, work.context.limits);
+  delivery.session = session_view(work.context.id, work.entity, work.context.limits, m->intent.id);
   delivery.message = message_view(work.context.id, m->intent, m->row);
   delivery.workspace = state.workspace;
   delivery.workspace_credential = state.workspace_credential;

@@ -28,6 +28,18 @@ std::uint64_t place_of(std::uint64_t position, std::uint64_t seq, const Entity& 
 }
 
 Session session_view(const SessionId& id, const Entity& entity, const Journal& journal, const Limits& limits) {
+  const auto& state = entity.state;
+  const std::uint64_t position = state.running                 ? state.running->position
+                                 : entity.window.items.empty() ? 0
+                                                               : entity.window.items.front().position;
+  std::string head;
+  if (position != 0) {
+    if (auto m = journal.marker(position)) head = std::move(m->intent.id);
+  }
+  return session_view(id, entity, limits, std::move(head));
+}
+
+Session session_view(const SessionId& id, const Entity& entity, const Limits& limits, std::string head) {
   const auto& doc = entity.document;
   const auto& state = entity.state;
   Session s;
@@ -46,12 +58,7 @@ Session session_view(const SessionId& id, const Entity& entity, const Journal& j
   s.on_busy = doc.on_busy;
   s.queued = state.queued;
   s.paused = state.paused;
-  const std::uint64_t head = state.running                 ? state.running->position
-                             : entity.window.items.empty() ? 0
-                                                           : entity.window.items.front().position;
-  if (head != 0) {
-    if (const auto m = journal.marker(head)) s.head = m->intent.id;
-  }
+  s.head = std::move(head);
   if (state.running) s.runtime = state.running->runtime;
   s.workspace = state.workspace;
   s.labels = doc.labels;

@@ -9,6 +9,8 @@ namespace holdfast::session {
 
 [[nodiscard]] Session session_view(const SessionId& id, const Entity& entity, const Journal& journal,
                                    const Limits& limits);
+// The same when the id of the message that runs or is next is at hand.
+[[nodiscard]] Session session_view(const SessionId& id, const Entity& entity, const Limits& limits, std::string head);
 [[nodiscard]] Message message_view(const SessionId& id, const Intent& intent, const Row& row);
 // The same with the place in the queue and what the message waits for, as of `now`.
 [[nodiscard]] Message message_view(const SessionId& id, const Found& found, const Entity& entity,

@@ -31,6 +31,7 @@ struct BenchOptions {
   std::string distribution = "uniform";
   std::string prefix = "bench-";
   std::string json_file;
+  bool drain = false;
 };
 
 // Which session the next request goes to.
@@ -55,6 +56,76 @@ class Chooser {
   std::mt19937_64 random_{42};
 };
 
+// What one connection asks, one request after the other.
+class Script {
+ public:
+  virtual ~Script() = default;
+  virtual const std::string& request() = 0;
+  enum class Step : std::uint8_t {
+    item,
+    part,
+    nothing,
+    refused
+  };  // a whole item, or a part of one that begins or goes on
+  virtual Step answered(int status, std::string_view body) = 0;
+};
+
+class Admissions final : public Script {
+ public:
+  Admissions(const std::vector<std::string>& requests, Chooser& chooser) : requests_(requests), chooser_(chooser) {}
+  const std::string& request() override { return requests_[chooser_.next()]; }
+  Step answered(int status, std::string_view) override {
+    return status >= 200 && status < 300 ? Step::item : Step::refused;
+  }
+
+ private:
+  const std::vector<std::string>& requests_;
+  Chooser& chooser_;
+};
+
+// A worker: claims a turn and completes it, which is one item.
+class Turns final : public Script {
+ public:
+  explicit Turns(const BenchOptions& o) : o_(o) { claim(); }
+  const std::string& request() override { return request_; }
+  Step answered(int status, std::string_view body) override {
+    constexpr int kNoContent = 204;
+    const bool completed = !delivery_.empty();
+    if (completed || status != 200) {
+      claim();
+      if (status != kNoContent) return Step::refused;
+      return completed ? Step::item : Step::nothing;
+    }
+    delivery_ = member(body, "delivery");
+    const std::string lease = member(body, "lease");
+    request_ =
+        post("/v1/deliveries/" + delivery_ + "/complete", R"({"result":"done"})", "Holdfast-Lease: " + lease + "\r\n");
+    return Step::part;
+  }
+
+ private:
+  void claim() {
+    delivery_.clear();
+    request_ = post("/v1/claims", R"({"wait_ms":1000})", {});
+  }
+  [[nodiscard]] std::string post(const std::string& path, const std::string& body, const std::string& headers) const {
+    const std::string auth = o_.target.api_key.empty() ? "" : "Authorization: Bearer " + o_.target.api_key + "\r\n";
+    return "POST " + path + " HTTP/1.1\r\nHost: " + o_.target.host + "\r\n" + auth + headers +
+           "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  }
+  // The first member of that name; a delivery begins with both.
+  static std::string member(std::string_view body, std::string_view name) {
+    const auto begin = body.find("\"" + std::string(name) + "\":\"");
+    if (begin == std::string_view::npos) return {};
+    const auto text = body.substr(begin + name.size() + 4);
+    return std::string(text.substr(0, text.find('"')));
+  }
+
+  const BenchOptions& o_;
+  std::string request_;
+  std::string delivery_;
+};
+
 struct Counts {
   Histogram latency;  // microseconds
   std::uint64_t ok = 0;
@@ -65,14 +136,14 @@ struct Counts {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(asio::io_context& context, const tcp::endpoint& server, const std::vector<std::string>& requests,
-             Chooser& chooser, Counts& counts)
-      : socket_(context), server_(server), requests_(requests), chooser_(chooser), counts_(counts) {}
+  Connection(asio::io_context& context, const tcp::endpoint& server, std::unique_ptr<Script> script, Counts& counts)
+      : socket_(context), server_(server), script_(std::move(script)), counts_(counts) {}
 
   void start() {
     socket_.async_connect(server_, [self = shared_from_this()](const auto& ec) {
       if (ec) return self->lost();
       self->socket_.set_option(tcp::no_delay(true));
+      self->begin_ = Steady::now();
       self->send();
     });
   }
@@ -80,12 +151,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   void send() {
     if (counts_.stopping) return;
-    const auto& request = requests_[chooser_.next()];
-    begin_ = Steady::now();
-    asio::async_write(socket_, asio::buffer(request), [self = shared_from_this()](const auto& ec, std::size_t) {
-      if (ec) return self->lost();
-      self->read();
-    });
+    asio::async_write(socket_, asio::buffer(script_->request()),
+                      [self = shared_from_this()](const auto& ec, std::size_t) {
+                        if (ec) return self->lost();
+                        self->read();
+                      });
   }
 
   void read() {
@@ -113,15 +183,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
     int status = 0;
     std::from_chars(text.data() + 9, text.data() + 12, status);
     filled_ = 0;
-    if (counts_.counting) {
-      if (status >= 200 && status < 300) {
-        ++counts_.ok;
-        counts_.latency.add(static_cast<std::uint64_t>(
-            std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - begin_).count()));
-      } else {
-        ++counts_.refused[status];
-      }
+    const auto step = script_->answered(status, std::string_view(buffer_.data() + head + 4, length));
+    const auto now = Steady::now();
+    if (counts_.counting && step == Script::Step::item) {
+      ++counts_.ok;
+      counts_.latency.add(
+          static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - begin_).count()));
+    } else if (counts_.counting && step == Script::Step::refused) {
+      ++counts_.refused[status];
     }
+    if (step != Script::Step::part) begin_ = now;
     send();
   }
 
@@ -131,8 +202,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   tcp::socket socket_;
   const tcp::endpoint server_;
-  const std::vector<std::string>& requests_;
-  Chooser& chooser_;
+  const std::unique_ptr<Script> script_;
   Counts& counts_;
   std::vector<char> buffer_ = std::vector<char>(4'096);
   std::size_t filled_ = 0;
@@ -157,10 +227,12 @@ std::vector<std::string> make_requests(const BenchOptions& o) {
 void report(const BenchOptions& o, const Counts& counts, double seconds) {
   const double rate = static_cast<double>(counts.ok) / seconds;
   const auto ms = [&](double part) { return static_cast<double>(counts.latency.at(part)) / 1'000.0; };
-  std::printf("%u connections, %llu sessions (%s), %llu-byte bodies, %.1f s\n", o.connections,
-              static_cast<unsigned long long>(o.sessions), o.distribution.c_str(),
-              static_cast<unsigned long long>(o.body_bytes), seconds);
-  std::printf("%12.0f requests/s\n", rate);
+  if (o.drain) std::printf("%u workers, %.1f s\n", o.connections, seconds);
+  else
+    std::printf("%u connections, %llu sessions (%s), %llu-byte bodies, %.1f s\n", o.connections,
+                static_cast<unsigned long long>(o.sessions), o.distribution.c_str(),
+                static_cast<unsigned long long>(o.body_bytes), seconds);
+  std::printf("%12.0f %s/s\n", rate, o.drain ? "turns" : "requests");
   std::printf("  p50 %.3f  p90 %.3f  p99 %.3f  p99.9 %.3f  max %.3f ms\n", ms(0.5), ms(0.9), ms(0.99), ms(0.999),
               ms(1));
   for (const auto& [status, count] : counts.refused)
@@ -189,11 +261,15 @@ int bench(BenchOptions& o) {
   tcp::resolver resolver(context);
   const auto found = resolver.resolve(o.target.host, o.target.port, ec);
   if (ec || found.empty()) return complain(kRefused, "cannot resolve " + o.target.url + ": " + ec.message());
-  const auto requests = make_requests(o);
+  const auto requests = o.drain ? std::vector<std::string>() : make_requests(o);
   Chooser chooser(o);
   Counts counts;
+  const auto make_script = [&]() -> std::unique_ptr<Script> {
+    if (o.drain) return std::make_unique<Turns>(o);
+    return std::make_unique<Admissions>(requests, chooser);
+  };
   for (unsigned i = 0; i < o.connections; ++i)
-    std::make_shared<Connection>(context, found.begin()->endpoint(), requests, chooser, counts)->start();
+    std::make_shared<Connection>(context, found.begin()->endpoint(), make_script(), counts)->start();
 
   const auto run_for = [&](double seconds, Progress& progress) {
     const auto begin = Steady::now();
@@ -229,11 +305,13 @@ void add_bench(CLI::App& app, int& exit) {
   command->add_option("--warmup", o->warmup, "seconds before that [2]")->check(CLI::Range(0.0, 3'600.0));
   command->add_option("--distribution", o->distribution, "uniform or zipf [uniform]")
       ->check(CLI::IsMember({"uniform", "zipf"}));
+  command->add_flag("--drain", o->drain, "work instead: claim and complete the turns that are queued");
   command->add_option("--prefix", o->prefix, "of the session names [bench-]");
   command->add_option("--json", o->json_file, "append the result as one JSON line to this file");
   command->footer(
       "Examples:\n"
       "  holdfast bench --connections 256                 the server on 127.0.0.1:8080\n"
+      "  holdfast bench --drain                           64 workers on what the runs before left\n"
       "  holdfast bench --url http://127.0.0.1:9301       anything else that answers this POST, such as the floor\n"
       "\nQueues fill up: give the server --queue-capacity 1000000.\n");
   command->callback([o, &exit] { exit = bench(*o); });

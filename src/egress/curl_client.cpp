@@ -10,15 +10,18 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
+#include <utility>
 
 namespace holdfast::egress {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr long kPollMs = 1'000;
+constexpr int kPollMs = 1'000;
 constexpr long kConnectMs = 10'000;
+constexpr std::size_t kHeadBytesMax = 64 * 1024;  // of the answers' status lines and headers
 constexpr int kTemporaryRedirect = 307;
 constexpr int kPermanentRedirect = 308;
 
@@ -40,7 +43,7 @@ bool sendable(const std::pair<std::string, std::string>& header) {
 bool travels(const std::string& name) {
   std::string lower(name);
   std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  return lower == "content-type" || lower == "traceparent" || lower.starts_with("webhook-");
+  return lower == "content-type" || lower == "user-agent" || lower == "traceparent" || lower.starts_with("webhook-");
 }
 
 struct Call {
@@ -53,6 +56,7 @@ struct Call {
   CURL* easy = nullptr;
   curl_slist* headers = nullptr;
   int redirects = 0;
+  std::size_t head_bytes = 0;
   bool refused = false;
   bool too_large = false;
   std::array<char, CURL_ERROR_SIZE> said{};
@@ -88,16 +92,21 @@ std::size_t take_answer(char* data, std::size_t, std::size_t size, void* user) {
   return size;
 }
 
+std::size_t take_head(char*, std::size_t, std::size_t size, void* user) {
+  auto& call = *static_cast<Call*>(user);
+  call.head_bytes += size;
+  if (call.head_bytes <= kHeadBytesMax) return size;
+  call.too_large = true;
+  return 0;
+}
+
 Failure failure_of(const Call& call, CURLcode code) {
   const std::string said = call.said[0] != '\0' ? call.said.data() : curl_easy_strerror(code);
   if (call.too_large)
-    return {Fault::answer_too_large, "the answer is over " + std::to_string(call.request.answer_bytes_max) + " bytes"};
-  switch (code) {
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return {Fault::invalid_url, said};
-    case CURLE_OPERATION_TIMEDOUT: return {Fault::timed_out, said};
-    default: break;
-  }
+    return {Fault::answer_too_large, "the answer is over " + std::to_string(call.request.answer_bytes_max) +
+                                         " bytes, or its headers over " + std::to_string(kHeadBytesMax)};
+  if (code == CURLE_URL_MALFORMAT) return {Fault::invalid_url, said};
+  if (code == CURLE_OPERATION_TIMEDOUT) return {Fault::timed_out, said};
   if (call.refused)
     return {Fault::target_refused, call.origin + " is a private address; name its network in egress_allow to reach it"};
   return {Fault::unreachable, said};
@@ -156,7 +165,8 @@ class CurlClient::Impl {
       int running = 0;
       curl_multi_perform(multi_, &running);
       reap();
-      curl_multi_poll(multi_, nullptr, 0, kPollMs, nullptr);
+      expire();
+      curl_multi_poll(multi_, nullptr, 0, poll_ms(), nullptr);
     }
     for (auto& [easy, call] : calls_) {
       curl_multi_remove_handle(multi_, easy);
@@ -164,6 +174,7 @@ class CurlClient::Impl {
       call->done(tl::unexpected(Failure{Fault::closed, "the client was closed"}));
     }
     calls_.clear();
+    deadlines_.clear();
   }
 
   // Starts what has arrived. False: the client is closed.
@@ -189,11 +200,12 @@ class CurlClient::Impl {
       std::erase_if(request.headers, [](const auto& header) { return !travels(header.first); });
     call->origin = *origin;
     call->answer.clear();
+    call->head_bytes = 0;
     call->refused = false;
     call->said[0] = '\0';
     for (const auto& header : request.headers) {
       if (!sendable(header))
-        return end(*call, Failure{Fault::invalid_url, "the header " + header.first + " cannot be sent"});
+        return end(*call, Failure{Fault::invalid_url, "a header has a name or a value that cannot be sent"});
       // "Name;" is how libcurl spells a header without a value.
       const auto line = header.second.empty() ? header.first + ";" : header.first + ": " + header.second;
       call->headers = curl_slist_append(call->headers, line.c_str());
@@ -213,14 +225,21 @@ class CurlClient::Impl {
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(left));
     set(CURLOPT_CONNECTTIMEOUT_MS, std::min(static_cast<long>(left), kConnectMs));
     set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_QUICK_EXIT, 1L);  // who gives up on a slow name does not wait for its resolver: all calls would
     set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-    if (!settings_.ca_file.empty()) set(CURLOPT_CAINFO, settings_.ca_file.c_str());
+    if (!settings_.ca_file.empty()) {
+      set(CURLOPT_CAINFO, settings_.ca_file.c_str());
+      set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // instead of the system's, not besides them
+    }
     set(CURLOPT_OPENSOCKETFUNCTION, &open_socket);
     set(CURLOPT_OPENSOCKETDATA, call.get());
     set(CURLOPT_WRITEFUNCTION, &take_answer);
     set(CURLOPT_WRITEDATA, call.get());
+    set(CURLOPT_HEADERFUNCTION, &take_head);
+    set(CURLOPT_HEADERDATA, call.get());
     set(CURLOPT_ERRORBUFFER, call->said.data());
     curl_multi_add_handle(multi_, easy);
+    deadlines_.emplace(call->deadline, easy);
     calls_.emplace(easy, std::move(call));
   }
 
@@ -229,10 +248,28 @@ class CurlClient::Impl {
     while (const auto* message = curl_multi_info_read(multi_, &left)) {
       if (message->msg != CURLMSG_DONE) continue;
       const auto code = message->data.result;
-      auto node = calls_.extract(message->easy_handle);
-      curl_multi_remove_handle(multi_, node.key());
-      finish(std::move(node.mapped()), code);
+      finish(take_out(message->easy_handle), code);
     }
+  }
+
+  // libcurl's own clock of a call stands still while the call waits for a connection.
+  void expire() {
+    while (!deadlines_.empty() && deadlines_.begin()->first <= Clock::now())
+      end(*take_out(deadlines_.begin()->second), Failure{Fault::timed_out, "the time was over"});
+  }
+
+  // Until the next call's time is over.
+  int poll_ms() const {
+    if (deadlines_.empty()) return kPollMs;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadlines_.begin()->first - Clock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, kPollMs));
+  }
+
+  std::unique_ptr<Call> take_out(CURL* easy) {
+    auto call = std::move(calls_.extract(easy).mapped());
+    deadlines_.erase({call->deadline, easy});
+    curl_multi_remove_handle(multi_, easy);
+    return call;
   }
 
   void finish(std::unique_ptr<Call> call, CURLcode code) {
@@ -254,7 +291,7 @@ class CurlClient::Impl {
     if (++call->redirects > settings_.redirects_max)
       return end(*call,
                  Failure{Fault::invalid_url, "more than " + std::to_string(settings_.redirects_max) + " redirects"});
-    if (call->request.url.starts_with("https:") && to.starts_with("http:"))
+    if (call->origin.starts_with("https:") && origin_of(to).value_or(std::string()).starts_with("http:"))
       return end(*call, Failure{Fault::target_refused, "a redirect from https to http is not followed"});
     call->request.url = to;
     call->let_go();
@@ -269,7 +306,9 @@ class CurlClient::Impl {
 
   const Settings settings_;
   CURLM* multi_ = nullptr;
-  std::map<CURL*, std::unique_ptr<Call>> calls_;  // of thread_
+  // Both of thread_: the calls that libcurl has, and when the time of each is over.
+  std::map<CURL*, std::unique_ptr<Call>> calls_;
+  std::set<std::pair<Clock::time_point, CURL*>> deadlines_;
   std::mutex mutex_;
   std::deque<std::unique_ptr<Call>> arriving_;
   bool closed_ = false;

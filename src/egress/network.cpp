@@ -32,7 +32,13 @@ std::optional<Network> host(const std::string& text) {
   return network;
 }
 
+bool is_v4(const Address& address) {
+  constexpr Address kPrefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  return std::equal(address.begin(), address.begin() + kV4Offset / 8, kPrefix.begin());
+}
+
 bool within(const Address& address, const Network& network) {
+  if (network.bits < kV4Offset && is_v4(address)) return false;  // "::/0" is all of IPv6, and nothing of IPv4
   const unsigned whole = network.bits / 8;
   if (!std::equal(address.begin(), address.begin() + whole, network.address.begin())) return false;
   const unsigned rest = network.bits % 8;
@@ -84,6 +90,7 @@ Result<Network> parse_network(std::string_view text) {
                 "\"" + std::string(text) + "\" is no network: write it as 10.0.0.0/8, 127.0.0.1 or fd00::/8");
   };
   const auto slash = text.find('/');
+  if (text.find('\0') != std::string_view::npos) return wrong();
   auto network = host(std::string(text.substr(0, slash)));
   if (!network) return wrong();
   if (slash == std::string_view::npos) return *network;

@@ -43,9 +43,10 @@ using Outcome = tl::expected<Answer, Failure>;
 class Outbound {
  public:
   virtual ~Outbound() = default;
-  // `done` is called exactly once, never before this returned, on a thread of the client: it must be short.
+  // `done` is called exactly once, on a thread of the client and not from within this call: it must be short. A client
+  // that is closed has no thread any more: there this call itself runs `done`, with `closed`. Thread-safe.
   virtual void post(Request request, std::function<void(Outcome)> done) = 0;
-  // Ends what is in the air, and what comes later, as `closed`. Idempotent.
+  // Ends what is in the air, and what comes later, as `closed`. Idempotent; thread-safe, but not from within a `done`.
   virtual void close() = 0;
 };
 
