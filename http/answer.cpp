@@ -48,9 +48,12 @@ void append_answer(std::string& out, const Answer& answer, const Framing& framin
     out += kLineEnd;
     return;
   }
-  out += "Content-Type: ";
-  out += answer.content_type;
-  out += "\r\nContent-Length: ";
+  if (!answer.content_type.empty()) {
+    out += "Content-Type: ";
+    out += answer.content_type;
+    out += kLineEnd;
+  }
+  out += "Content-Length: ";
   json::append_number(out, answer.body.size());
   out += "\r\n\r\n";
   if (framing.body == Framing::Body::sent) out += answer.body;

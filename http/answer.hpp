@@ -15,7 +15,7 @@ inline constexpr std::string_view kProblemType = "application/problem+json";
 
 struct Answer {
   int status = 200;
-  std::string_view content_type = kJsonType;  // static storage
+  std::string_view content_type = kJsonType;  // static storage; empty: it is among the headers, or there is none
   std::string headers;                        // further lines, each with its line end
   std::string body;
 

@@ -38,6 +38,11 @@ class Request {
   [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const noexcept;
   // The same for a field that must not come twice. Errors: invalid_request.
   [[nodiscard]] Result<std::optional<std::string_view>> single(std::string_view name) const;
+  // Calls `visit` for every field, in order.
+  template <class Visit>
+  void each_field(const Visit& visit) const {
+    for (const auto& field : fields_) visit(name_of(field), value_of(field));
+  }
   // All fields of that name as one comma-separated list (RFC 9110 5.3).
   [[nodiscard]] std::string joined(std::string_view name) const;
 

@@ -1,6 +1,7 @@
 // Router: method and path -> the route that answers, from one fixed table.
 //
-// A pattern is a path whose segments are literal or `{parameter}`. Among the patterns that fit a path the first one
+// A pattern is a path whose segments are literal or `{parameter}`; a last segment `{name*}` takes the rest of the path,
+// and is looked at when no other pattern has this path. Among the patterns that fit a path the first one
 // with the method wins, so that a literal (`/v1/sessions/import`) is listed before a parameter and hides it only for
 // its own methods. HEAD is answered by GET. Immutable after construction; any thread. Segments stay percent-encoded.
 #pragma once
@@ -29,8 +30,11 @@ enum class Access : std::uint8_t {
   tickets,   // as `runtimes`, and the handler redeems tickets
 };
 
+// All methods but OPTIONS, which the front answers.
+inline constexpr Verb kAnyMethod = Verb::unknown;
+
 struct Route {
-  Verb method = Verb::get;
+  Verb method = Verb::get;   // or kAnyMethod
   std::string_view pattern;  // static storage
   Handler handler = nullptr;
   Access access = Access::operator_only;
@@ -41,6 +45,7 @@ struct Match {
   const Route* route = nullptr;
   std::size_t index = 0;  // of the route in the table
   std::array<std::string_view, kPathParametersMax> parameters;
+  std::string_view rest;  // of the path, with its slash, where the pattern takes it
 };
 struct NoPath {};
 struct NoMethod {
@@ -61,10 +66,13 @@ class Router {
     std::vector<std::string_view> segments;
   };
   using Segments = std::array<std::string_view, kSegmentsMax>;
+  [[nodiscard]] std::variant<Match, NoPath, NoMethod> choose(const std::vector<Pattern>& patterns, Verb method,
+                                                             const Segments& segments, std::string_view rest) const;
   [[nodiscard]] static bool fits(const Pattern& pattern, const Segments& segments, Match& match);
 
   std::span<const Route> routes_;
   std::array<std::vector<Pattern>, kSegmentsMax + 1> by_length_;
+  std::array<std::vector<Pattern>, kSegmentsMax + 1> open_ended_;  // by the length of what stands before the rest
 };
 
 }  // namespace holdfast::http

@@ -44,6 +44,9 @@ std::span<const Route> api_routes() {
       Route{Verb::post, "/v1/runtimes/{r}/tickets", &mint_runtime_ticket},
       Route{Verb::delete_, "/v1/runtimes/{r}", &remove_runtime},
 
+      Route{kAnyMethod, "/v1/objects/{class}/{o}", &call_object},
+      Route{kAnyMethod, "/v1/objects/{class}/{o}/{path*}", &call_object},
+
       Route{Verb::get, "/livez", &get_livez},
       Route{Verb::get, "/readyz", &get_readyz},
       Route{Verb::get, "/metrics", &get_metrics},

@@ -62,6 +62,9 @@ Result<void> get_error_page(Exchange&);
 Result<void> get_receipt_keys(Exchange&);
 Result<void> rotate_webhook_secret(Exchange&);
 
+// routes_objects.cpp
+Result<void> call_object(Exchange&);
+
 // routes_runtimes.cpp
 Result<void> list_runtimes(Exchange&);
 Result<void> register_runtime(Exchange&);

@@ -9,6 +9,7 @@ namespace holdfast::keys {
 namespace {
 
 constexpr char kSession = 'S';
+constexpr char kObject = 'O';
 constexpr char kReady = 'R';
 constexpr char kPush = 'P';
 constexpr char kAlarm = 'A';
@@ -38,13 +39,13 @@ std::string project_prefix(std::string_view project) {
   return key;
 }
 
-std::string in_session(const SessionId& id, char kind) {
+std::string in_session(const ObjectId& id, char kind) {
   std::string key = session_prefix(id);
   key += kind;
   return key;
 }
 
-std::string at_position(const SessionId& id, char kind, std::uint64_t position) {
+std::string at_position(const ObjectId& id, char kind, std::uint64_t position) {
   std::string key = in_session(id, kind);
   append_number(key, position);
   return key;
@@ -81,6 +82,7 @@ class Reader {
     const auto one = take(1);
     return one.empty() ? 0 : static_cast<std::uint8_t>(one.front());
   }
+  void reject() noexcept { ok_ = false; }
   void expect(char c) noexcept { ok_ = byte() == static_cast<std::uint8_t>(c) && ok_; }
   std::uint64_t number() noexcept {
     std::uint64_t value = 0;
@@ -96,42 +98,69 @@ class Reader {
   bool ok_ = true;
 };
 
-SessionId read_session(Reader& in) {
-  in.expect(kSession);
+// What is behind the kind of a session's prefix.
+ObjectId read_session_name(Reader& in) {
   std::string project = in.short_text();
   std::string name = in.short_text();
-  return {std::move(project), std::move(name)};
+  return {std::move(project), std::move(name), {}};
+}
+
+ObjectId read_session(Reader& in) {
+  in.expect(kSession);
+  return read_session_name(in);
+}
+
+// A session, or an object of a host's class.
+ObjectId read_owner(Reader& in) {
+  const auto kind = in.byte();
+  if (kind != static_cast<std::uint8_t>(kObject)) {
+    if (kind != static_cast<std::uint8_t>(kSession)) in.reject();
+    return read_session_name(in);
+  }
+  std::string project = in.short_text();
+  std::string object_class = in.short_text();
+  std::string name = in.short_text();
+  if (object_class.empty()) in.reject();
+  return {std::move(project), std::move(name), std::move(object_class)};
+}
+
+std::string object_prefix(const ObjectId& id) {
+  std::string key(1, kObject);
+  append_short(key, id.project);
+  append_short(key, id.object_class);
+  append_short(key, id.name);
+  return key;
 }
 
 }  // namespace
 
-std::string session_prefix(const SessionId& id) {
+std::string session_prefix(const ObjectId& id) {
   std::string key = project_prefix(id.project);
   append_short(key, id.name);
   return key;
 }
 
-std::string document(const SessionId& id) { return in_session(id, 'd'); }
-std::string state(const SessionId& id) { return in_session(id, 's'); }
-std::string marker(const SessionId& id, std::uint64_t position) { return at_position(id, 'j', position); }
-std::string delivery(const SessionId& id, std::uint64_t position) { return at_position(id, 'd', position); }
-std::string event(const SessionId& id, std::uint64_t position) { return at_position(id, 'e', position); }
+std::string document(const ObjectId& id) { return in_session(id, 'd'); }
+std::string state(const ObjectId& id) { return in_session(id, 's'); }
+std::string marker(const ObjectId& id, std::uint64_t position) { return at_position(id, 'j', position); }
+std::string delivery(const ObjectId& id, std::uint64_t position) { return at_position(id, 'd', position); }
+std::string event(const ObjectId& id, std::uint64_t position) { return at_position(id, 'e', position); }
 
-std::string message_id(const SessionId& id, std::string_view message) {
+std::string message_id(const ObjectId& id, std::string_view message) {
   std::string key = in_session(id, 'i');
   key += message;
   return key;
 }
 
-Range all_of(const SessionId& id) { return starting_with(session_prefix(id)); }
+Range all_of(const ObjectId& id) { return starting_with(session_prefix(id)); }
 
-Range markers(const SessionId& id, std::uint64_t from, std::uint64_t to) { return {marker(id, from), marker(id, to)}; }
+Range markers(const ObjectId& id, std::uint64_t from, std::uint64_t to) { return {marker(id, from), marker(id, to)}; }
 
-Range deliveries(const SessionId& id, std::uint64_t from, std::uint64_t to) {
+Range deliveries(const ObjectId& id, std::uint64_t from, std::uint64_t to) {
   return {delivery(id, from), delivery(id, to)};
 }
 
-Range events(const SessionId& id, std::uint64_t from, std::uint64_t to) { return {event(id, from), event(id, to)}; }
+Range events(const ObjectId& id, std::uint64_t from, std::uint64_t to) { return {event(id, from), event(id, to)}; }
 
 std::uint64_t position_of(std::string_view key) noexcept {
   HOLDFAST_CHECK(key.size() >= kNumberBytes);
@@ -167,7 +196,7 @@ Range all_ready(bool push) { return starting_with(std::string(1, push ? kPush : 
 std::string alarm(const Alarm& entry) {
   std::string key(1, kAlarm);
   append_time(key, entry.at);
-  key += session_prefix(entry.session);
+  key += entry.owner.object_class.empty() ? session_prefix(entry.owner) : object_prefix(entry.owner);
   return key;
 }
 
@@ -176,12 +205,32 @@ std::optional<Alarm> parse_alarm(std::string_view key) {
   in.expect(kAlarm);
   Alarm entry;
   entry.at = static_cast<Time>(in.number());
-  entry.session = read_session(in);
+  entry.owner = read_owner(in);
   if (!in.done() || entry.at < 0) return std::nullopt;
   return entry;
 }
 
 Range all_alarms() { return starting_with(std::string(1, kAlarm)); }
+
+std::string object_meta(const ObjectId& id) { return object_prefix(id) + 'm'; }
+
+std::string object_value(const ObjectId& id, std::string_view key) {
+  std::string out = object_prefix(id) + 'k';
+  out += key;
+  return out;
+}
+
+std::string_view object_key(const ObjectId& id, std::string_view stored) noexcept {
+  return stored.substr(object_value(id, {}).size());
+}
+
+Range object_values(const ObjectId& id, std::string_view prefix) { return starting_with(object_value(id, prefix)); }
+
+std::string object_event(const ObjectId& id, std::uint64_t position) {
+  std::string key = object_prefix(id) + 'e';
+  append_number(key, position);
+  return key;
+}
 
 std::string callback(const Callback& entry) {
   std::string key(1, kCallback);
@@ -226,7 +275,7 @@ std::optional<DeadLetter> parse_dead_letter(std::string_view key) {
   return entry;
 }
 
-Range dead_letters(const SessionId& id) { return starting_with(kDead + session_prefix(id)); }
+Range dead_letters(const ObjectId& id) { return starting_with(kDead + session_prefix(id)); }
 Range dead_letters(std::string_view project) { return starting_with(kDead + project_prefix(project)); }
 
 std::string runtime(std::string_view project, std::string_view name) {
@@ -238,7 +287,7 @@ std::string runtime(std::string_view project, std::string_view name) {
 
 Range runtimes(std::string_view project) { return starting_with(runtime(project, {})); }
 
-std::string held_turn(std::string_view runtime, const SessionId& session) {
+std::string held_turn(std::string_view runtime, const ObjectId& session) {
   std::string key(1, kHeld);
   append_short(key, session.project);
   append_short(key, runtime);
@@ -246,7 +295,7 @@ std::string held_turn(std::string_view runtime, const SessionId& session) {
   return key;
 }
 
-std::optional<SessionId> session_of_held_turn(std::string_view key) {
+std::optional<ObjectId> session_of_held_turn(std::string_view key) {
   Reader in(key);
   in.expect(kHeld);
   in.short_text();
@@ -263,9 +312,9 @@ Range held_turns(std::string_view project, std::string_view runtime) {
   return starting_with(std::move(prefix));
 }
 
-std::optional<SessionId> session_of_document(std::string_view key) {
+std::optional<ObjectId> session_of_document(std::string_view key) {
   Reader in(key);
-  SessionId id = read_session(in);
+  ObjectId id = read_session(in);
   in.expect('d');
   if (!in.done()) return std::nullopt;
   return id;

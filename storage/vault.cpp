@@ -39,8 +39,7 @@ std::optional<std::string> unseal_at(const Key32& key, std::string_view value, s
 }
 
 // `key` receives the session's key in the clear.
-Result<void> open_session_key(const Key32& wrapping, const SessionId& session, std::string_view sealed,
-                              SecretKey& key) {
+Result<void> open_session_key(const Key32& wrapping, const ObjectId& session, std::string_view sealed, SecretKey& key) {
   auto plain = unseal_at(wrapping, sealed, Vault::session_key_key(session));
   if (!plain || plain->size() != key.get().size()) {
     return fail(ErrorCode::internal,
@@ -55,14 +54,14 @@ Result<void> open_session_key(const Key32& wrapping, const SessionId& session, s
 
 Vault::Vault(const Key32& master) : wrapping_(derive_key(master, kWrappingKeyId, kWrappingContext)) {}
 
-std::string Vault::make_session_key(const SessionId& session, Random& random) const {
+std::string Vault::make_session_key(const ObjectId& session, Random& random) const {
   SecretKey key;
   random.fill(std::as_writable_bytes(std::span(key.get())));
   const std::string_view raw(reinterpret_cast<const char*>(key.get().data()), key.get().size());
   return seal_at(wrapping_, raw, session_key_key(session), random);
 }
 
-Result<std::string> Vault::seal_value(const SessionId& session, std::string_view sealed_session_key,
+Result<std::string> Vault::seal_value(const ObjectId& session, std::string_view sealed_session_key,
                                       std::string_view label, std::string_view plain, Random& random) const {
   SecretKey key;
   if (auto opened = open_session_key(wrapping_, session, sealed_session_key, key); !opened) {
@@ -71,7 +70,7 @@ Result<std::string> Vault::seal_value(const SessionId& session, std::string_view
   return seal_at(key.get(), plain, value_key(session, label), random);
 }
 
-Result<std::string> Vault::open_value(const SessionId& session, std::string_view sealed_session_key,
+Result<std::string> Vault::open_value(const ObjectId& session, std::string_view sealed_session_key,
                                       std::string_view label, std::string_view sealed) const {
   SecretKey key;
   if (auto opened = open_session_key(wrapping_, session, sealed_session_key, key); !opened) {
@@ -82,14 +81,14 @@ Result<std::string> Vault::open_value(const SessionId& session, std::string_view
   return *std::move(plain);
 }
 
-std::string Vault::session_key_key(const SessionId& session) { return keys::session_prefix(session) + 'k'; }
+std::string Vault::session_key_key(const ObjectId& session) { return keys::session_prefix(session) + 'k'; }
 
-std::string Vault::value_key(const SessionId& session, std::string_view label) {
+std::string Vault::value_key(const ObjectId& session, std::string_view label) {
   std::string key = keys::session_prefix(session) + 'v';
   key += label;
   return key;
 }
 
-Range Vault::session_range(const SessionId& session) { return keys::all_of(session); }
+Range Vault::session_range(const ObjectId& session) { return keys::all_of(session); }
 
 }  // namespace holdfast

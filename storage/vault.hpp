@@ -24,17 +24,17 @@ class Vault {
   explicit Vault(const Key32& master);
 
   // A fresh session key, sealed: the value of session_key_key().
-  [[nodiscard]] std::string make_session_key(const SessionId& session, Random& random) const;
+  [[nodiscard]] std::string make_session_key(const ObjectId& session, Random& random) const;
   // `sealed_session_key` is what make_session_key returned. Errors: internal (wrong master key, damaged value).
-  [[nodiscard]] Result<std::string> seal_value(const SessionId& session, std::string_view sealed_session_key,
+  [[nodiscard]] Result<std::string> seal_value(const ObjectId& session, std::string_view sealed_session_key,
                                                std::string_view label, std::string_view plain, Random& random) const;
-  [[nodiscard]] Result<std::string> open_value(const SessionId& session, std::string_view sealed_session_key,
+  [[nodiscard]] Result<std::string> open_value(const ObjectId& session, std::string_view sealed_session_key,
                                                std::string_view label, std::string_view sealed) const;
 
   // Keys in Family::vault. All of a session's lie between session_key_key and the end of session_range.
-  [[nodiscard]] static std::string session_key_key(const SessionId& session);
-  [[nodiscard]] static std::string value_key(const SessionId& session, std::string_view label);
-  [[nodiscard]] static Range session_range(const SessionId& session);
+  [[nodiscard]] static std::string session_key_key(const ObjectId& session);
+  [[nodiscard]] static std::string value_key(const ObjectId& session, std::string_view label);
+  [[nodiscard]] static Range session_range(const ObjectId& session);
 
  private:
   Key32 wrapping_;

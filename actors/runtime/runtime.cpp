@@ -24,7 +24,7 @@ std::string random_hex(Random& random, std::size_t bytes) {
 }
 
 // The vault's owner of a runtime's secret. The slash keeps it apart from every session: no name has one.
-SessionId owner(const Context& context) {
+ObjectId owner(const Context& context) {
   return {std::string(context.project), "runtime/" + std::string(context.name)};
 }
 

@@ -142,7 +142,7 @@ void Journal::each_queued(std::uint64_t from, std::uint64_t to, const std::funct
   });
 }
 
-Result<EventPage> read_events(const Reader& reader, const SessionId& id, const EventQuery& query, std::uint64_t floor,
+Result<EventPage> read_events(const Reader& reader, const ObjectId& id, const EventQuery& query, std::uint64_t floor,
                               std::uint64_t last) {
   if (query.after + 1 < floor && query.after != 0) {
     auto error = fail(ErrorCode::cursor_expired, "the events at this cursor are no longer kept; start at `oldest`");
@@ -250,7 +250,7 @@ void fill_window(Entity& entity, const Journal& journal, std::size_t window_max)
   if (!full) window.end = state.last_position + 1;
 }
 
-Result<Entity> load(const Reader& reader, const SessionId& id) {
+Result<Entity> load(const Reader& reader, const ObjectId& id) {
   Entity entity;
   Journal journal(reader, id);
   const auto document = journal.get(Family::objects, keys::document(id));

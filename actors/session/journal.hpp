@@ -27,7 +27,7 @@ struct Found {
 
 class Journal {
  public:
-  Journal(const Reader& reader, const SessionId& id) : reader_(reader), id_(id) {}
+  Journal(const Reader& reader, const ObjectId& id) : reader_(reader), id_(id) {}
 
   // The message with this id, minted or client-chosen.
   [[nodiscard]] std::optional<Found> find(std::string_view message_id) const;
@@ -60,18 +60,18 @@ class Journal {
   }
 
   const Reader& reader_;
-  const SessionId& id_;
+  const ObjectId& id_;
   mutable std::optional<Error> error_;
 };
 
 // Reads up to `query.limit` events after `query.after`: markers and runtime events merged by position.
 // `last` is the last position to look at. Errors: cursor_expired, internal.
-[[nodiscard]] Result<EventPage> read_events(const Reader& reader, const SessionId& id, const EventQuery& query,
+[[nodiscard]] Result<EventPage> read_events(const Reader& reader, const ObjectId& id, const EventQuery& query,
                                             std::uint64_t floor, std::uint64_t last);
 
 // What activation finds on disk. An entity with document.exists == false is a session that never was.
 // Errors: internal.
-[[nodiscard]] Result<Entity> load(const Reader& reader, const SessionId& id);
+[[nodiscard]] Result<Entity> load(const Reader& reader, const ObjectId& id);
 
 // Folds one admitted marker behind the state row into the entity: the tail of load, and of every live admission.
 void fold_admitted(Entity& entity, std::uint64_t position, const Intent& intent, const Row& row,

@@ -19,7 +19,7 @@ namespace holdfast::session {
 
 // What a command may use. Everything outlives the call.
 struct Context {
-  const SessionId& id;
+  const ObjectId& id;
   Time now;
   Random& random;
   const Limits& limits;

@@ -13,7 +13,7 @@
 namespace holdfast::session {
 
 struct Lease {
-  SessionId session;
+  ObjectId session;
   std::uint64_t position = 0;
   std::uint32_t attempt = 0;
   std::string secret;    // 16 bytes

@@ -27,7 +27,7 @@ std::uint64_t place_of(std::uint64_t position, std::uint64_t seq, const Entity& 
   return std::max<std::uint64_t>(entity.state.queued - behind, items.size() + 1);
 }
 
-Session session_view(const SessionId& id, const Entity& entity, const Journal& journal, const Limits& limits) {
+Session session_view(const ObjectId& id, const Entity& entity, const Journal& journal, const Limits& limits) {
   const auto& state = entity.state;
   const std::uint64_t position = state.running                 ? state.running->position
                                  : entity.window.items.empty() ? 0
@@ -39,7 +39,7 @@ Session session_view(const SessionId& id, const Entity& entity, const Journal& j
   return session_view(id, entity, limits, std::move(head));
 }
 
-Session session_view(const SessionId& id, const Entity& entity, const Limits& limits, std::string head) {
+Session session_view(const ObjectId& id, const Entity& entity, const Limits& limits, std::string head) {
   const auto& doc = entity.document;
   const auto& state = entity.state;
   Session s;
@@ -68,7 +68,7 @@ Session session_view(const SessionId& id, const Entity& entity, const Limits& li
   return s;
 }
 
-Message message_view(const SessionId& id, const Intent& intent, const Row& row) {
+Message message_view(const ObjectId& id, const Intent& intent, const Row& row) {
   Message m;
   m.message = intent.id;
   m.session = id.name;
@@ -99,7 +99,7 @@ Message message_view(const SessionId& id, const Intent& intent, const Row& row) 
   return m;
 }
 
-Message message_view(const SessionId& id, const Found& found, const Entity& entity, const Journal& journal, Time now) {
+Message message_view(const ObjectId& id, const Found& found, const Entity& entity, const Journal& journal, Time now) {
   Message m = message_view(id, found.intent, found.row);
   if (m.state != MessageState::queued) return m;
   const auto& state = entity.state;
@@ -123,7 +123,7 @@ Message message_view(const SessionId& id, const Found& found, const Entity& enti
   return m;
 }
 
-Json event_data(const Marker& marker, const SessionId& id, const Journal& journal) {
+Json event_data(const Marker& marker, const ObjectId& id, const Journal& journal) {
   if (marker.kind == MarkerKind::operation) return marker.data;
   if (marker.kind == MarkerKind::admitted) {
     Message m = message_view(id, marker.intent, marker.row);

@@ -125,11 +125,11 @@ std::optional<ReadySession> Dispatcher::next_for(PendingClaim& claim) {
     return session;
   }
   for (const auto& name : claim.request.sessions) {
-    if (auto session = window.take(SessionId{claim.project, name}, fit)) return session;
+    if (auto session = window.take(ObjectId{claim.project, name}, fit)) return session;
   }
   // With more ready than memory holds, only the session itself can tell.
   if (window.partial() && claim.probed < claim.request.sessions.size())
-    return ReadySession{0, 0, SessionId{claim.project, claim.request.sessions[claim.probed++]}, {}};
+    return ReadySession{0, 0, ObjectId{claim.project, claim.request.sessions[claim.probed++]}, {}};
   return std::nullopt;
 }
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <holdfast/object.hpp>
 #include <memory>
 
 #include "actors/session/commands.hpp"
@@ -60,15 +61,23 @@ class Permits {
   std::atomic<std::uint64_t> bytes_{0};
 };
 
+// An event of an object of a host's class.
+struct ObjectEvent {
+  enum class Kind : std::uint8_t { request, alarm } kind = Kind::request;
+  Request request;
+  Done<Reply> done;  // exactly once; may be empty for alarms
+};
+
 // Holds, after the command was applied, what leaves the session once its write set is durable.
 struct Envelope {
   enum class Kind : std::uint8_t {
     command,
     idle,  // nobody asked for a while: leave if nothing came meanwhile
   } kind = Kind::command;
-  SessionId session;
+  ObjectId session;
   session::Command command;
   std::function<void(Result<session::Reply>&&)> done;  // exactly once; may be empty for idle and alarms
+  std::unique_ptr<ObjectEvent> event;  // instead of a command, when `session` is an object of a host's class
   Permits::Permit permit;
 
   Result<session::Reply> reply;

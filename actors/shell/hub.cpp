@@ -6,7 +6,7 @@ namespace holdfast::shell {
 
 class Hub::Watch final : public Subscription {
  public:
-  Watch(Hub& hub, SessionId session, std::shared_ptr<Watcher> watcher)
+  Watch(Hub& hub, ObjectId session, std::shared_ptr<Watcher> watcher)
       : hub_(hub), session_(std::move(session)), watcher_(std::move(watcher)) {}
 
   ~Watch() override {
@@ -26,11 +26,11 @@ class Hub::Watch final : public Subscription {
 
  private:
   Hub& hub_;
-  SessionId session_;
+  ObjectId session_;
   std::shared_ptr<Watcher> watcher_;
 };
 
-std::unique_ptr<Subscription> Hub::watch(const SessionId& session, std::function<void()> wake) {
+std::unique_ptr<Subscription> Hub::watch(const ObjectId& session, std::function<void()> wake) {
   auto watcher = std::make_shared<Watcher>();
   watcher->wake = std::move(wake);
   watching_.fetch_add(1, std::memory_order_seq_cst);
@@ -42,7 +42,7 @@ std::unique_ptr<Subscription> Hub::watch(const SessionId& session, std::function
   return std::make_unique<Watch>(*this, session, std::move(watcher));
 }
 
-void Hub::notify(const SessionId& session) {
+void Hub::notify(const ObjectId& session) {
   if (watching_.load(std::memory_order_seq_cst) == 0) return;
   std::vector<std::shared_ptr<Watcher>> woken;
   {

@@ -21,8 +21,8 @@ namespace holdfast::shell {
 
 class Hub {
  public:
-  [[nodiscard]] std::unique_ptr<Subscription> watch(const SessionId& session, std::function<void()> wake);
-  void notify(const SessionId& session);
+  [[nodiscard]] std::unique_ptr<Subscription> watch(const ObjectId& session, std::function<void()> wake);
+  void notify(const ObjectId& session);
 
  private:
   struct Watcher {
@@ -32,9 +32,9 @@ class Hub {
   class Watch;
   struct Shard {
     std::mutex mutex;
-    std::unordered_map<SessionId, std::vector<std::shared_ptr<Watcher>>> watchers;
+    std::unordered_map<ObjectId, std::vector<std::shared_ptr<Watcher>>> watchers;
   };
-  Shard& shard_of(const SessionId& session) { return shards_[std::hash<SessionId>{}(session) % shards_.size()]; }
+  Shard& shard_of(const ObjectId& session) { return shards_[std::hash<ObjectId>{}(session) % shards_.size()]; }
 
   std::array<Shard, 16> shards_;
   std::atomic<std::uint64_t> watching_{0};

@@ -10,7 +10,7 @@ std::optional<ReadySession> parse(std::string_view key, std::string_view value) 
   auto entry = keys::parse_ready(key);
   auto terms = session::decode_terms(value);
   if (!entry || !terms) return std::nullopt;
-  return ReadySession{entry->priority, entry->at, SessionId{std::move(entry->project), std::move(entry->name)},
+  return ReadySession{entry->priority, entry->at, ObjectId{std::move(entry->project), std::move(entry->name)},
                       std::move(*terms)};
 }
 
@@ -41,7 +41,7 @@ void ReadyWindow::put(ReadySession ready) {
   }
 }
 
-void ReadyWindow::erase(const SessionId& session) {
+void ReadyWindow::erase(const ObjectId& session) {
   if (by_session_.empty()) return;
   const auto found = by_session_.find(session);
   if (found == by_session_.end()) return;
@@ -77,7 +77,7 @@ void ReadyWindow::each(const std::function<void(const ReadySession&)>& visit) co
   for (const auto& ready : order_) visit(ready);
 }
 
-std::optional<ReadySession> ReadyWindow::take(const SessionId& session,
+std::optional<ReadySession> ReadyWindow::take(const ObjectId& session,
                                               const std::function<bool(const ReadySession&)>& fits) {
   const auto found = by_session_.find(session);
   if (found == by_session_.end() || !fits(*found->second)) return std::nullopt;

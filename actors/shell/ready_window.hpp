@@ -22,7 +22,7 @@ namespace holdfast::shell {
 struct ReadySession {
   std::uint8_t priority = 0;
   Time at = 0;
-  SessionId session;
+  ObjectId session;
   session::Terms terms;  // who may take the turn
 
   bool operator<(const ReadySession& other) const noexcept {
@@ -40,10 +40,10 @@ class ReadyWindow {
   // Reads the first of the index. Errors: internal.
   [[nodiscard]] Result<void> refill();
   void put(ReadySession ready);
-  void erase(const SessionId& session);
+  void erase(const ObjectId& session);
   // Takes out the best one that `fits`. Reads on from disk when memory has run out of what is there.
   [[nodiscard]] std::optional<ReadySession> take(const std::function<bool(const ReadySession&)>& fits);
-  [[nodiscard]] std::optional<ReadySession> take(const SessionId& session,
+  [[nodiscard]] std::optional<ReadySession> take(const ObjectId& session,
                                                  const std::function<bool(const ReadySession&)>& fits);
   [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
   // Calls `visit` for each in memory, best first.
@@ -60,7 +60,7 @@ class ReadyWindow {
   const Store& store_;
   const Of of_;
   std::set<ReadySession> order_;
-  std::unordered_map<SessionId, std::set<ReadySession>::iterator> by_session_;
+  std::unordered_map<ObjectId, std::set<ReadySession>::iterator> by_session_;
   bool partial_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "actors/shell/lane.hpp"
+#include "actors/shell/object_actor.hpp"
 #include "actors/shell/session_actor.hpp"
 
 namespace holdfast::shell {
@@ -18,7 +19,7 @@ Router::Router(caf::actor_system& system, Services& services, Execution executio
 
 Router::~Router() { close(); }
 
-Router::Entry& Router::entry_of(Shard& shard, const SessionId& session, Time now, std::vector<caf::actor>& crowded) {
+Router::Entry& Router::entry_of(Shard& shard, const ObjectId& session, Time now, std::vector<caf::actor>& crowded) {
   if (const auto found = shard.live.find(session); found != shard.live.end()) {
     auto& entry = found->second;
     if (now - entry.aged >= kAgeMs) {
@@ -38,10 +39,12 @@ Router::Entry& Router::entry_of(Shard& shard, const SessionId& session, Time now
   }
   live_.fetch_add(1, std::memory_order_relaxed);
   shard.ages.push_back(session);
-  return shard.live
-      .emplace(session, Entry{system_.spawn<SessionActor, caf::hidden + caf::lazy_init>(services_, session), 0, now,
-                              now, std::prev(shard.ages.end())})
-      .first->second;
+  return shard.live.emplace(session, Entry{spawn(session), 0, now, now, std::prev(shard.ages.end())}).first->second;
+}
+
+caf::actor Router::spawn(const ObjectId& id) {
+  if (id.object_class.empty()) return system_.spawn<SessionActor, caf::hidden + caf::lazy_init>(services_, id);
+  return system_.spawn<ObjectActor, caf::hidden + caf::lazy_init>(services_, id);
 }
 
 void Router::mail(const caf::actor& actor, EnvelopePtr envelope, caf::execution_unit* on) {
@@ -64,7 +67,9 @@ void Router::send(EnvelopePtr envelope) {
     }
   }
   if (!actor) {
-    if (envelope->done) envelope->done(fail(ErrorCode::shutting_down, "the engine is closed"));
+    const auto closed = fail(ErrorCode::shutting_down, "the engine is closed");
+    if (envelope->done) envelope->done(closed);
+    if (envelope->event && envelope->event->done) envelope->event->done(closed);
     return;
   }
   auto* lane = execution_ == Execution::inline_lane ? Lane::current(system_, engine_) : nullptr;
@@ -77,7 +82,7 @@ void Router::send(EnvelopePtr envelope) {
   if (lane != nullptr) lane->drain();
 }
 
-bool Router::leave(const SessionId& session, std::uint64_t handled) {
+bool Router::leave(const ObjectId& session, std::uint64_t handled) {
   auto& shard = shard_of(session);
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.live.find(session);
@@ -113,7 +118,7 @@ void Router::sweep(Time now, Time idle_ms) {
 void Router::close() {
   closed_.store(true);
   for (auto& shard : shards_) {
-    std::unordered_map<SessionId, Entry> gone;
+    std::unordered_map<ObjectId, Entry> gone;
     const std::lock_guard lock(shard.mutex);
     gone.swap(shard.live);
     shard.ages.clear();

@@ -37,7 +37,7 @@ class Router {
 
   void send(EnvelopePtr envelope);  // to envelope->session
   // Called by an actor that handled `handled` envelopes. True: it is forgotten and must quit.
-  [[nodiscard]] bool leave(const SessionId& session, std::uint64_t handled);
+  [[nodiscard]] bool leave(const ObjectId& session, std::uint64_t handled);
   // Asks those idle for idle_ms to leave. Call now and then.
   void sweep(Time now, Time idle_ms);
   // Forgets all actors and brings none to life any more: what is sent from then on is answered shutting_down.
@@ -50,15 +50,16 @@ class Router {
     std::uint64_t sent = 0;
     Time used = 0;
     Time aged = 0;
-    std::list<SessionId>::iterator age;
+    std::list<ObjectId>::iterator age;
   };
   struct Shard {
     std::mutex mutex;
-    std::unordered_map<SessionId, Entry> live;
-    std::list<SessionId> ages;  // the longest unused first, to within kAgeMs
+    std::unordered_map<ObjectId, Entry> live;
+    std::list<ObjectId> ages;  // the longest unused first, to within kAgeMs
   };
-  Shard& shard_of(const SessionId& session) { return shards_[std::hash<SessionId>{}(session) % shards_.size()]; }
-  [[nodiscard]] Entry& entry_of(Shard& shard, const SessionId& session, Time now, std::vector<caf::actor>& crowded);
+  Shard& shard_of(const ObjectId& session) { return shards_[std::hash<ObjectId>{}(session) % shards_.size()]; }
+  [[nodiscard]] Entry& entry_of(Shard& shard, const ObjectId& session, Time now, std::vector<caf::actor>& crowded);
+  [[nodiscard]] caf::actor spawn(const ObjectId& id);
   void mail(const caf::actor& actor, EnvelopePtr envelope, caf::execution_unit* on);
 
   caf::actor_system& system_;

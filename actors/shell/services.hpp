@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <string>
 
 #include "actors/session/kernel.hpp"
@@ -34,6 +35,7 @@ struct Services {
   Clock& clock;
   Random& random;
   const Limits& limits;
+  const std::map<std::string, ObjectFactory, std::less<>>& classes;
   const Vault& vault;
   const Signer& signer;
   std::string store_id;
@@ -42,11 +44,11 @@ struct Services {
   Counters& counters;
   Router* router = nullptr;
   // The drain's ears. Called once the write set that says so is durable, on the thread that made it durable.
-  std::function<void(const SessionId&, const std::optional<session::ReadyMark>&, const session::Terms&)> on_ready;
-  std::function<void(const SessionId&, Time)> on_alarm;
+  std::function<void(const ObjectId&, const std::optional<session::ReadyMark>&, const session::Terms&)> on_ready;
+  std::function<void(const ObjectId&, Time)> on_alarm;
   std::function<void(const keys::Callback&)> on_callback;
   std::function<void(const std::string& target)> on_push;  // turns wait to be pushed to this origin; any thread
-  std::function<void(const SessionId&)> on_shredded;
+  std::function<void(const ObjectId&)> on_shredded;
 };
 
 }  // namespace holdfast::shell

@@ -1,7 +1,6 @@
 #include "actors/shell/session_actor.hpp"
 
 #include "actors/shell/lane.hpp"
-#include "actors/shell/router.hpp"
 
 namespace holdfast::shell {
 namespace {
@@ -31,17 +30,6 @@ void depart(Services& services, Envelope& envelope, const Result<void>& durable)
 
 }  // namespace
 
-SessionActor::SessionActor(caf::actor_config& config, Services& services, SessionId id)
-    : caf::event_based_actor(config), services_(services), id_(std::move(id)), in_flight_(services.store) {}
-
-caf::behavior SessionActor::make_behavior() {
-  return {[this](const EnvelopePtr& envelope) {
-    ++handled_;
-    if (envelope->kind == Envelope::Kind::idle) leave_if_idle();
-    else handle(envelope);
-  }};
-}
-
 Result<void> SessionActor::activate() {
   auto loaded = session::load(in_flight_, id_);
   if (!loaded) return tl::unexpected(std::move(loaded.error()));
@@ -51,7 +39,6 @@ Result<void> SessionActor::activate() {
 }
 
 void SessionActor::handle(const EnvelopePtr& envelope) {
-  in_flight_.prune(services_.pipeline.durable());
   if (!entity_) {
     if (auto ok = activate(); !ok) {
       if (envelope->done) envelope->done(tl::unexpected(std::move(ok.error())));
@@ -69,32 +56,17 @@ void SessionActor::handle(const EnvelopePtr& envelope) {
                                  in_flight_};
   auto step = session::apply(*entity_, envelope->command, context);
   if (step.reload) entity_.reset();
-  gate(envelope, std::move(step));
+  leave_through_gate(envelope, std::move(step));
 }
 
-void SessionActor::gate(const EnvelopePtr& envelope, session::Step step) {
-  const bool writes = !step.writes.empty();
+void SessionActor::leave_through_gate(const EnvelopePtr& envelope, session::Step step) {
   envelope->reply = std::move(step.reply);
   envelope->effects = std::move(step.effects);
   if (envelope->effects.ready && entity_) envelope->terms = session::terms_of(entity_->document);
-  auto open = [envelope, &services = services_](const Result<void>& durable) {
+  gate(std::move(step.writes), [envelope, &services = services_](const Result<void>& durable) {
     const NoLane on_writer;
     depart(services, *envelope, durable);
-  };
-  if (!writes) {
-    services_.pipeline.after(last_commit_, std::move(open));
-    return;
-  }
-  last_commit_ = services_.pipeline.submit(step.writes, std::move(open));
-  in_flight_.add(last_commit_, std::move(step.writes));
-}
-
-void SessionActor::leave_if_idle() {
-  const auto durable = services_.pipeline.durable();
-  in_flight_.prune(durable);
-  if (last_commit_ > durable || !services_.router->leave(id_, handled_)) return;
-  services_.counters.evictions.fetch_add(1, std::memory_order_relaxed);
-  quit();
+  });
 }
 
 }  // namespace holdfast::shell

@@ -14,7 +14,7 @@ constexpr std::uint8_t kFormat = 1;
 constexpr std::string_view kLabel = "callbacks";
 
 // The vault's owner of the secrets. The slash keeps it apart from every session: no name has one.
-SessionId owner() { return {std::string(kDefaultProject), "webhooks/project"}; }
+ObjectId owner() { return {std::string(kDefaultProject), "webhooks/project"}; }
 
 }  // namespace
 

@@ -32,6 +32,10 @@ int run(int argc, char** argv) {
   add_bench(app, exit);
   add_completion(app, exit);
   app.add_subcommand("version", "print the version")->callback([] { std::printf("holdfast %s\n", kVersion); });
+  return parse(app, argc, argv, exit);
+}
+
+int parse(CLI::App& app, int argc, char** argv, const int& exit) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
@@ -41,7 +45,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const auto used = app.get_subcommands();
     const std::string where = used.empty() ? "" : " " + used.front()->get_name();
-    return complain(kUsage, std::string(error.what()) + "; `holdfast" + where + " --help` shows what there is");
+    return complain(kUsage,
+                    std::string(error.what()) + "; `" + app.get_name() + where + " --help` shows what there is");
   }
   return exit;
 }

@@ -18,6 +18,8 @@ enum Exit : int {
 };
 
 [[nodiscard]] int run(int argc, char** argv);
+// Parses, runs what was asked for, and returns the exit code.
+[[nodiscard]] int parse(CLI::App& app, int argc, char** argv, const int& exit);
 
 // Adds one command to `app`; the command leaves its exit code in `exit`, which outlives the parse.
 void add_serve(CLI::App& app, int& exit);

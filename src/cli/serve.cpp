@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <thread>
 
+#include <holdfast/serve.hpp>
+
 #include "http/server.hpp"
 #include "src/cli/cli.hpp"
 #include "src/cli/settings.hpp"
@@ -100,6 +102,22 @@ int serve(ServeSettings& settings) {
   return broken ? kStore : kOk;
 }
 
+// The options of the server on `command`, which runs it.
+void declare_serve(CLI::App& command, int& exit, const std::function<void(Options&)>& configure) {
+  auto settings = std::make_shared<Settings>();
+  auto values = std::make_shared<ServeSettings>();
+  settings->declare(command);
+  command.add_option("--config", values->config_file, "TOML file with any of these options")
+      ->envname("HOLDFAST_CONFIG")
+      ->type_name("FILE");
+  command.callback([settings, values, configure, &exit] {
+    auto ready = settings->apply(*values);
+    if (ready) ready = guard_the_door(*values);
+    if (ready && configure) configure(values->engine);
+    exit = ready ? serve(*values) : complain(kUsage, ready.error().detail);
+  });
+}
+
 }  // namespace
 
 void add_serve(CLI::App& app, int& exit) {
@@ -111,17 +129,22 @@ void add_serve(CLI::App& app, int& exit) {
       "  holdfast serve                                     on 127.0.0.1:8080, data in ./data\n"
       "  holdfast serve --listen 127.0.0.1:0 --data /tmp/d  on a free port, which it prints\n"
       "  HOLDFAST_OPERATOR_KEY=... holdfast serve --auth required --listen 0.0.0.0:8080\n");
-  auto settings = std::make_shared<Settings>();
-  auto values = std::make_shared<ServeSettings>();
-  settings->declare(*command);
-  command->add_option("--config", values->config_file, "TOML file with any of these options")
-      ->envname("HOLDFAST_CONFIG")
-      ->type_name("FILE");
-  command->callback([settings, values, &exit] {
-    auto ready = settings->apply(*values);
-    if (ready) ready = guard_the_door(*values);
-    exit = ready ? serve(*values) : complain(kUsage, ready.error().detail);
-  });
+  declare_serve(*command, exit, {});
+}
+
+int serve_host(int argc, char** argv, const std::function<void(Options&)>& configure) {
+  int exit = kOk;
+  CLI::App app{"A host of durable objects, with the server of `holdfast serve`."};
+  declare_serve(app, exit, configure);
+  return parse(app, argc, argv, exit);
 }
 
 }  // namespace holdfast::cli
+
+namespace holdfast {
+
+int serve(int argc, char** argv, const std::function<void(Options&)>& configure) {
+  return cli::serve_host(argc, argv, configure);
+}
+
+}  // namespace holdfast

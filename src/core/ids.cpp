@@ -49,12 +49,12 @@ bool valid_name(std::string_view text) noexcept {
   return true;
 }
 
-Result<SessionId> SessionId::parse(std::string project, std::string name) {
+Result<ObjectId> ObjectId::parse(std::string project, std::string name) {
   if (!valid_name(name))
     return fail(ErrorCode::invalid_name,
                 "a session name starts with a letter or digit and goes on with letters, digits and . _ ~ : - , at most "
                 "128 characters");
-  return SessionId{std::move(project), std::move(name)};
+  return ObjectId{std::move(project), std::move(name)};
 }
 
 std::string mint_id(std::string_view prefix, Time now, Random& random) {

@@ -18,15 +18,16 @@ namespace holdfast {
 
 [[nodiscard]] bool valid_name(std::string_view text) noexcept;
 
-// Who an object is, below its class: the project it belongs to and its name there.
-struct SessionId {
+// Who an object is: the project it belongs to, its name there, and its class.
+struct ObjectId {
   std::string project;
   std::string name;
-  bool operator==(const SessionId&) const = default;
-  auto operator<=>(const SessionId&) const = default;
+  std::string object_class{};  // of the host; empty: a session
+  bool operator==(const ObjectId&) const = default;
+  auto operator<=>(const ObjectId&) const = default;
 
   // Errors: invalid_name.
-  [[nodiscard]] static Result<SessionId> parse(std::string project, std::string name);
+  [[nodiscard]] static Result<ObjectId> parse(std::string project, std::string name);
 };
 
 inline constexpr std::string_view kDefaultProject = "default";
@@ -39,8 +40,9 @@ inline constexpr std::string_view kDefaultProject = "default";
 }  // namespace holdfast
 
 template <>
-struct std::hash<holdfast::SessionId> {
-  std::size_t operator()(const holdfast::SessionId& id) const noexcept {
-    return std::hash<std::string>{}(id.name) * 31 + std::hash<std::string>{}(id.project);
+struct std::hash<holdfast::ObjectId> {
+  std::size_t operator()(const holdfast::ObjectId& id) const noexcept {
+    const auto session = std::hash<std::string>{}(id.name) * 31 + std::hash<std::string>{}(id.project);
+    return id.object_class.empty() ? session : session * 31 + std::hash<std::string>{}(id.object_class);
   }
 };

@@ -55,6 +55,9 @@ constexpr std::array kFields{
     HOLDFAST_LIMIT(in_flight_max),
     HOLDFAST_LIMIT(in_flight_bytes_max),
     HOLDFAST_LIMIT(commit_batch_bytes_max),
+    HOLDFAST_LIMIT(object_key_bytes_max),
+    HOLDFAST_LIMIT(object_value_bytes_max),
+    HOLDFAST_LIMIT(object_event_bytes_max),
     HOLDFAST_LIMIT(queue_window_messages),
 };
 #undef HOLDFAST_LIMIT

@@ -7,6 +7,10 @@
 namespace holdfast::egress {
 
 Targets::Verdict Targets::enter(const std::string& origin, Time now) {
+  // Those that failed are remembered, but not without end.
+  constexpr std::size_t kRememberedMax = 10'000;
+  if (targets_.size() >= kRememberedMax)
+    std::erase_if(targets_, [](const auto& target) { return target.second.in_flight == 0; });
   auto& target = targets_[origin];
   if (target.open_until > now) return {Door::broken, target.open_until};
   // After its rest a target gets one call; the others wait for what it says.

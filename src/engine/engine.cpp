@@ -53,6 +53,10 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options) {
   parts.logger = make_logger(options.log_level, options.log_format);
   parts.clock = std::make_unique<SystemClock>();
   parts.random = std::make_unique<SystemRandom>();
+  for (const auto& [name, factory] : options.classes) {
+    if (!valid_name(name))
+      return holdfast::fail(ErrorCode::invalid_request, "\"" + name + "\" cannot name a class of objects");
+  }
   auto outbound = open_outbound(options);
   if (!outbound) return tl::unexpected(std::move(outbound.error()));
   parts.outbound = std::move(*outbound);
@@ -285,6 +289,23 @@ void Engine::fail_async(LeaseRef ref, FailReport report, Done<Nothing> done) {
 void Engine::release_async(LeaseRef ref, Done<Nothing> done) {
   impl_->delivery(ref, session::Release{}, 0, answer(std::move(done)));
 }
+
+// ---- objects ----
+
+void Engine::call_async(std::string object_class, std::string name, Request request, Done<Reply> done) {
+  impl_->call(std::move(object_class), std::move(name), std::move(request), std::move(done));
+}
+
+Result<Reply> Engine::call(std::string object_class, std::string name, Request request) {
+  return wait_for<Reply>(
+      [&](auto done) { call_async(std::move(object_class), std::move(name), std::move(request), std::move(done)); });
+}
+
+Result<EventPage> Engine::object_events(std::string object_class, std::string name, EventQuery query) {
+  return impl_->object_events({std::string(kDefaultProject), std::move(name), std::move(object_class)}, query);
+}
+
+bool Engine::has_class(std::string_view object_class) const noexcept { return impl_->has_class(object_class); }
 
 // ---- turns in this process, callbacks ----
 

@@ -27,6 +27,12 @@ caf::actor_system_config& configure(caf::actor_system_config& config, const Engi
   return config;
 }
 
+std::unique_ptr<shell::ObjectEvent> alarm_event() {
+  auto event = std::make_unique<shell::ObjectEvent>();
+  event->kind = shell::ObjectEvent::Kind::alarm;
+  return event;
+}
+
 shell::Router::Execution execution_of(const EngineParts& parts) {
   return parts.drive == EngineParts::Drive::stepped ? shell::Router::Execution::scheduler
                                                     : shell::Router::Execution::inline_lane;
@@ -49,6 +55,7 @@ Engine::Impl::Impl(EngineParts parts)
                 *parts_.clock,
                 *parts_.random,
                 limits(),
+                parts_.options.classes,
                 vault_,
                 signer_,
                 parts_.identity.id,
@@ -69,8 +76,12 @@ Engine::Impl::Impl(EngineParts parts)
                                                 auto alarm = keys::parse_alarm(key);
                                                 if (!alarm) return true;
                                                 auto envelope = std::make_shared<shell::Envelope>();
-                                                envelope->session = std::move(alarm->session);
-                                                envelope->command = session::Alarm{};
+                                                const bool session = alarm->owner.object_class.empty();
+                                                // A class that this process does not have rings in one that does.
+                                                if (!session && !has_class(alarm->owner.object_class)) return true;
+                                                if (session) envelope->command = session::Alarm{};
+                                                else envelope->event = alarm_event();
+                                                envelope->session = std::move(alarm->owner);
                                                 router_->send(std::move(envelope));
                                                 return true;
                                               });
@@ -90,17 +101,17 @@ Result<std::unique_ptr<Engine::Impl>> Engine::Impl::make(EngineParts parts) {
 
 Result<void> Engine::Impl::start() {
   using News = shell::DispatcherNews::element_type;
-  services_.on_ready = [this](const SessionId& session, const std::optional<session::ReadyMark>& mark,
+  services_.on_ready = [this](const ObjectId& session, const std::optional<session::ReadyMark>& mark,
                               const session::Terms& terms) {
     using Kind = shell::ReadyInbox::News::Kind;
     const auto at = mark.value_or(session::ReadyMark{});
     if (ready_inbox_.put({{at.priority, at.at, session, terms}, mark ? Kind::ready : Kind::unready}))
       shell::tell(dispatcher_, std::make_shared<News>(shell::InboxFilled{}), nullptr);
   };
-  services_.on_alarm = [this](const SessionId& session, Time at) { alarms_->set(keys::alarm({at, session})); };
+  services_.on_alarm = [this](const ObjectId& session, Time at) { alarms_->set(keys::alarm({at, session})); };
   services_.on_callback = [this](const keys::Callback& callback) { callbacks_->set(keys::callback(callback)); };
   services_.on_push = [this](const std::string& target) { pusher_->wake(target); };
-  services_.on_shredded = [this](const SessionId&) { shred_later(); };
+  services_.on_shredded = [this](const ObjectId&) { shred_later(); };
   pipeline_.on_broken([this](const Error& error) {
     std::vector<std::function<void(const Error&)>> hooks;
     {
@@ -147,11 +158,11 @@ Engine::Impl::~Impl() {
   timers_.stop();
   // The drain goes deaf, the actors go, then what they still had in the pipeline: each uses what is taken down after
   // it.
-  services_.on_ready = [](const SessionId&, const std::optional<session::ReadyMark>&, const session::Terms&) {};
-  services_.on_alarm = [](const SessionId&, Time) {};
+  services_.on_ready = [](const ObjectId&, const std::optional<session::ReadyMark>&, const session::Terms&) {};
+  services_.on_alarm = [](const ObjectId&, Time) {};
   services_.on_callback = [](const keys::Callback&) {};
   services_.on_push = [](const std::string&) {};
-  services_.on_shredded = [](const SessionId&) {};
+  services_.on_shredded = [](const ObjectId&) {};
   caf::anon_send_exit(dispatcher_, caf::exit_reason::kill);
   dispatcher_ = nullptr;
   caf::anon_send_exit(registry_, caf::exit_reason::kill);
@@ -193,7 +204,7 @@ void Engine::Impl::reconcile(Time delay) {
 
 Result<void> Engine::Impl::fence(const std::string& runtime) {
   // Read whole before anything is sent: an inventory that fails midway changes nothing.
-  std::vector<SessionId> held;
+  std::vector<ObjectId> held;
   auto scanned = parts_.store->scan(Family::index, keys::held_turns(kDefaultProject, runtime),
                                     [&](std::string_view key, std::string_view) {
                                       if (auto session = keys::session_of_held_turn(key))
@@ -246,12 +257,12 @@ std::optional<Error> Engine::Impl::closed_door() const {
 }
 
 void Engine::Impl::command(const std::string& session, session::Command command, std::uint64_t bytes, Answer done) {
-  auto id = SessionId::parse(std::string(kDefaultProject), session);
+  auto id = ObjectId::parse(std::string(kDefaultProject), session);
   if (!id) return done(tl::unexpected(std::move(id.error())));
   this->command(std::move(*id), std::move(command), bytes, std::move(done));
 }
 
-void Engine::Impl::command(SessionId session, session::Command command, std::uint64_t bytes, Answer done) {
+void Engine::Impl::command(ObjectId session, session::Command command, std::uint64_t bytes, Answer done) {
   if (auto closed = closed_door()) return done(tl::unexpected(std::move(*closed)));
   auto permit = permits_.take(bytes + 256);
   if (!permit)
@@ -262,6 +273,30 @@ void Engine::Impl::command(SessionId session, session::Command command, std::uin
   envelope->done = std::move(done);
   envelope->permit = std::move(permit);
   router_->send(std::move(envelope));
+}
+
+void Engine::Impl::call(std::string object_class, std::string name, Request request, Done<Reply> done) {
+  if (auto closed = closed_door()) return done(tl::unexpected(std::move(*closed)));
+  if (!has_class(object_class))
+    return done(holdfast::fail(ErrorCode::not_found, "this engine has no class " + object_class));
+  if (!valid_name(name))
+    return done(holdfast::fail(ErrorCode::invalid_name, "an object's name is [A-Za-z0-9][A-Za-z0-9._~:-]{0,127}"));
+  auto permit = permits_.take(request.body.size() + 256);
+  if (!permit)
+    return done(holdfast::fail(ErrorCode::overloaded, "too much is in flight; nothing was written, retry in a moment"));
+  auto envelope = std::make_shared<shell::Envelope>();
+  envelope->session = {std::string(kDefaultProject), std::move(name), std::move(object_class)};
+  envelope->event = std::make_unique<shell::ObjectEvent>();
+  envelope->event->request = std::move(request);
+  envelope->event->done = std::move(done);
+  envelope->permit = std::move(permit);
+  router_->send(std::move(envelope));
+}
+
+Result<EventPage> Engine::Impl::object_events(const ObjectId& id, const EventQuery& query) {
+  if (!has_class(id.object_class))
+    return holdfast::fail(ErrorCode::not_found, "this engine has no class " + id.object_class);
+  return object::read_events(*parts_.store->snapshot(), id, query);
 }
 
 void Engine::Impl::claim(ClaimRequest request, Done<std::vector<Delivery>> done) {
@@ -298,7 +333,7 @@ void Engine::Impl::submit_claim(shell::PendingClaimPtr claim) {
 }
 
 void Engine::Impl::events(const std::string& session, const EventQuery& query, Done<EventPage> done) {
-  auto id = SessionId::parse(std::string(kDefaultProject), session);
+  auto id = ObjectId::parse(std::string(kDefaultProject), session);
   if (!id) return done(tl::unexpected(std::move(id.error())));
   // Events are read from the store, not from the actor: what is there is durable, and a reader never holds up a writer.
   // All from one moment: state, journal and runtime events must fit together while the session goes on.
@@ -407,7 +442,7 @@ void Engine::Impl::rotate_webhook_secret(Done<std::string> done) {
 std::string Engine::Impl::mint(std::string_view prefix) { return mint_id(prefix, clock().now(), *parts_.random); }
 
 std::unique_ptr<Subscription> Engine::Impl::watch(const std::string& session, std::function<void()> wake) {
-  return hub_.watch(SessionId{std::string(kDefaultProject), session}, std::move(wake));
+  return hub_.watch(ObjectId{std::string(kDefaultProject), session}, std::move(wake));
 }
 
 EngineStats Engine::Impl::stats() const {

@@ -7,6 +7,7 @@
 #include <caf/all.hpp>
 #include <holdfast/engine.hpp>
 
+#include "actors/object/object.hpp"
 #include "actors/shell/courier.hpp"
 #include "actors/shell/dispatcher.hpp"
 #include "actors/shell/due_index.hpp"
@@ -46,18 +47,21 @@ class Engine::Impl {
 
   // Sends a command to a session's actor. The answer comes through the gate.
   void command(const std::string& session, session::Command command, std::uint64_t bytes, Answer done);
-  void command(SessionId session, session::Command command, std::uint64_t bytes, Answer done);
+  void command(ObjectId session, session::Command command, std::uint64_t bytes, Answer done);
   // The same for a delivery call: the lease says which session.
   template <class C>
   void delivery(const LeaseRef& ref, C command, std::uint64_t bytes, Answer done) {
     auto lease = session::parse_lease(ref.lease);
     if (!lease) return done(holdfast::fail(ErrorCode::lease_lost, "this is not a lease of a running turn"));
     lease->delivery = ref.delivery;
-    const SessionId session = lease->session;
+    const ObjectId session = lease->session;
     command.lease = std::move(*lease);
     this->command(session, std::move(command), bytes, std::move(done));
   }
 
+  void call(std::string object_class, std::string name, Request request, Done<Reply> done);
+  [[nodiscard]] Result<EventPage> object_events(const ObjectId& id, const EventQuery& query);
+  [[nodiscard]] bool has_class(std::string_view name) const noexcept { return parts_.options.classes.contains(name); }
   void claim(ClaimRequest request, Done<std::vector<Delivery>> done);
   Result<Nothing> on_turn(std::string handler_class, TurnHandler handler, TurnOptions options);
   void rotate_webhook_secret(Done<std::string> done);

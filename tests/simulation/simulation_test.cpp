@@ -26,7 +26,8 @@ TEST_CASE("the engine keeps its word under crashes, faults and interleavings") {
   std::printf(
       "%llu seeds: %llu crashes, %llu faults, %llu replays, %llu batches, %llu refusals, %llu deliveries, "
       "%llu merged, %llu replaced, %llu expired (seen), %llu evictions, %llu interrupts, "
-      "%llu steers, %llu redrives, %llu pushes, %llu accepted, %llu callbacks, %llu given up\n",
+      "%llu steers, %llu redrives, %llu pushes, %llu accepted, %llu callbacks, %llu given up, %llu increments, %llu "
+      "thrown, %llu rings (seen)\n",
       static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(coverage.crashes),
       static_cast<unsigned long long>(coverage.faults), static_cast<unsigned long long>(coverage.replays),
       static_cast<unsigned long long>(coverage.batches), static_cast<unsigned long long>(coverage.refusals),
@@ -35,8 +36,9 @@ TEST_CASE("the engine keeps its word under crashes, faults and interleavings") {
       static_cast<unsigned long long>(coverage.evictions), static_cast<unsigned long long>(coverage.interrupts),
       static_cast<unsigned long long>(coverage.steers), static_cast<unsigned long long>(coverage.redrives),
       static_cast<unsigned long long>(coverage.pushes), static_cast<unsigned long long>(coverage.accepted),
-      static_cast<unsigned long long>(coverage.callbacks),
-      static_cast<unsigned long long>(coverage.callbacks_given_up));
+      static_cast<unsigned long long>(coverage.callbacks), static_cast<unsigned long long>(coverage.callbacks_given_up),
+      static_cast<unsigned long long>(coverage.increments), static_cast<unsigned long long>(coverage.thrown),
+      static_cast<unsigned long long>(coverage.rings));
   if (seeds >= 100) {  // a mix that never reaches a branch proves nothing about it
     CHECK(coverage.crashes > 0);
     CHECK(coverage.faults > 0);
@@ -54,5 +56,8 @@ TEST_CASE("the engine keeps its word under crashes, faults and interleavings") {
     CHECK(coverage.accepted > 0);
     CHECK(coverage.callbacks > 0);
     CHECK(coverage.callbacks_given_up > 0);
+    CHECK(coverage.increments > 0);
+    CHECK(coverage.thrown > 0);
+    CHECK(coverage.rings > 0);
   }
 }

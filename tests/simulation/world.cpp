@@ -29,6 +29,31 @@ constexpr std::string_view kTurns = "https://runtime.example/turns";
 constexpr std::string_view kHook = "https://caller.example/hook";
 constexpr std::string_view kPushed = "s3";  // the session whose turns are pushed
 
+// Counts, throws and sets alarms as it is asked to. What it holds in memory must be what is stored.
+class Counter final : public Object {
+ public:
+  void on_activate(Context& ctx) override { n_ = stored(ctx); }
+  Reply on_request(Context& ctx, const Request& request) override {
+    const auto on_disk = stored(ctx);  // may throw: a read fault
+    REQUIRE(n_ == on_disk);
+    ctx.storage().put("n", ++n_);
+    if (request.path == "/throw") throw std::runtime_error("as asked");
+    if (request.path == "/alarm") ctx.set_alarm(ctx.now() + 50);
+    ctx.emit("incremented", std::to_string(n_));
+    return Reply::text(std::to_string(n_));
+  }
+  void on_alarm(Context& ctx) override {
+    const auto on_disk = stored(ctx);  // may throw: a read fault
+    REQUIRE(n_ == on_disk);
+    ctx.storage().put("n", ++n_);
+    ctx.emit("rung", std::to_string(n_));
+  }
+
+ private:
+  static std::int64_t stored(Context& ctx) { return ctx.storage().get<std::int64_t>("n").value_or(0); }
+  std::int64_t n_ = 0;
+};
+
 // The first string member of that name.
 std::string text_in(const std::string& body, std::string_view name) {
   const auto begin = body.find("\"" + std::string(name) + "\":\"") + name.size() + 4;
@@ -73,6 +98,7 @@ void World::open() {
   auto store = store_ == nullptr ? std::make_unique<MemoryStore>() : store_->crash(random_);
   store_ = store.get();
   parts.store = std::move(store);
+  parts.options.register_class<Counter>("counter");
   parts.outbound = std::make_unique<Receivers>(calls_, [this](const auto& call) { arrived(call); });
   parts.identity.id = "str_simulation";
   parts.master_key = master_;
@@ -225,7 +251,7 @@ void World::verify_outbox() {
   }));
   REQUIRE(left == 0);
   for (const auto& [session, sent] : sessions_) {
-    const SessionId id{std::string(kDefaultProject), session};
+    const ObjectId id{std::string(kDefaultProject), session};
     std::set<std::string> given_up;
     const auto entity = session::load(*store_, id);
     EventQuery query;
@@ -245,7 +271,9 @@ void World::verify_outbox() {
 }
 
 void World::step() {
-  switch (pick(28)) {
+  switch (pick(30)) {
+    case 28:
+    case 29: increment(); break;
     case 26:
     case 27: answer_call(); break;
     case 24: interrupt(); break;
@@ -298,7 +326,7 @@ void World::step() {
 
 bool World::durable(const std::string& session, const std::string& message) const {
   const auto& reader = *store_;
-  const SessionId id{std::string(kDefaultProject), session};
+  const ObjectId id{std::string(kDefaultProject), session};
   return session::Journal(reader, id).find(message).has_value();
 }
 
@@ -435,6 +463,50 @@ void World::work_on_lease() {
   }
 }
 
+void World::increment() {
+  const auto name = "o" + std::to_string(pick(3));
+  auto& counted = counted_[name];
+  const auto how = pick(8);
+  const std::string path = how == 0 ? "/throw" : how == 1 ? "/alarm" : "/increment";
+  if (how != 0) ++counted.asked;
+  if (how == 1) ++counted.alarms;
+  ++coverage_.increments;
+  engine_->call("counter", name, {"POST", path, ""}, [this, name, how, asked = generation_](Result<Reply> reply) {
+    if (asked != generation_) return;
+    if (how == 0) {
+      REQUIRE(!reply);
+      ++coverage_.thrown;
+      return;
+    }
+    if (!reply) return;
+    auto& told = counted_[name].answered;
+    told = std::max(told, static_cast<std::int64_t>(std::stoll(reply->body)));
+  });
+}
+
+// Nobody was told of an increment that is gone, none happened twice, and each left one event.
+void World::verify_counters() {
+  for (const auto& [name, counted] : counted_) {
+    INFO("counter " << name);
+    const ObjectId id{std::string(kDefaultProject), name, "counter"};
+    const auto stored = store_->get(Family::objects, keys::object_value(id, "n"));
+    REQUIRE(stored);
+    const auto n = *stored ? Codec<std::int64_t>::decode(**stored).value() : 0;
+    REQUIRE(n >= counted.answered);
+    REQUIRE(n <= counted.asked + counted.alarms);
+    EventQuery query;
+    query.limit = SIZE_MAX;
+    query.bytes_max = SIZE_MAX;
+    const auto events = object::read_events(*store_, id, query);
+    REQUIRE(events);
+    REQUIRE(events->items.size() == static_cast<std::size_t>(n));
+    for (const auto& event : events->items) {
+      REQUIRE(event.data == std::to_string(event.id));
+      if (event.type == "rung") ++coverage_.rings;
+    }
+  }
+}
+
 void World::change_queue() {
   const auto session = any_session();
   const auto& all = sessions_[session];
@@ -490,13 +562,14 @@ void World::redrive() {
 
 void World::verify() {
   store_->inject(MemoryStore::Fault::none);
+  verify_counters();
   for (const auto& [session, sent] : sessions_) verify_session(session, sent);
 }
 
 void World::verify_session(const std::string& session, const std::map<std::string, Sent>& sent) {
   INFO("session " << session);
   const auto& reader = *store_;
-  const SessionId id{std::string(kDefaultProject), session};
+  const ObjectId id{std::string(kDefaultProject), session};
   const auto entity = session::load(reader, id);
   REQUIRE(entity);
   const session::Journal journal(reader, id);

@@ -47,7 +47,7 @@ struct Held {
 struct Coverage {
   std::uint64_t crashes = 0, faults = 0, replays = 0, batches = 0, refusals = 0, deliveries = 0, expiries = 0,
                 evictions = 0, merged = 0, replaced = 0, interrupts = 0, steers = 0, redrives = 0, pushes = 0,
-                accepted = 0, callbacks = 0, callbacks_given_up = 0;
+                accepted = 0, callbacks = 0, callbacks_given_up = 0, increments = 0, thrown = 0, rings = 0;
 };
 
 class World {
@@ -78,6 +78,8 @@ class World {
   void interrupt();
   void redrive();
   void arrived(const Receivers::Call& call);
+  void increment();
+  void verify_counters();
   void answer_call();
   void answer_calls_well();
   void verify_outbox();
@@ -100,6 +102,12 @@ class World {
   Sessions sessions_;
   std::vector<Held> held_;
   std::vector<Receivers::Call> calls_;  // in the air
+  struct Counted {
+    std::int64_t asked = 0;     // increments that may have happened
+    std::int64_t answered = 0;  // the highest value that somebody was told
+    std::int64_t alarms = 0;    // that were set, each of them worth an increment
+  };
+  std::map<std::string, Counted> counted_;
   std::uint64_t next_id_ = 0;
   std::uint64_t next_batch_ = 0;
   std::uint64_t generation_ = 0;  // answers to requests of an earlier process are not answers

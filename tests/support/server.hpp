@@ -122,8 +122,18 @@ class Server {
     start();
   }
 
+  // A host of the examples instead of `holdfast serve`.
+  struct Example {
+    std::string name;
+  };
+  explicit Server(const Example& example, std::vector<std::string> options = {})
+      : command_{HOLDFAST_BIN_DIR "/../examples/" + example.name}, options_(std::move(options)) {
+    start();
+  }
+
   void start() {
-    std::vector<std::string> words{HOLDFAST_BINARY, "serve", "--data", data(), "--listen", "127.0.0.1:0"};
+    auto words = command_;
+    words.insert(words.end(), {"--data", data(), "--listen", "127.0.0.1:0"});
     words.insert(words.end(), options_.begin(), options_.end());
     process_ = std::make_unique<Process>(std::move(words), directory_ / "log", environment_);
     const auto ready = process_->line();
@@ -156,6 +166,7 @@ class Server {
 
  private:
   TemporaryDirectory directory_;
+  std::vector<std::string> command_{HOLDFAST_BINARY, "serve"};
   std::vector<std::string> options_;
   std::vector<std::string> environment_;
   std::unique_ptr<Process> process_;

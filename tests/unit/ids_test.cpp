@@ -56,19 +56,19 @@ TEST_CASE("ids: what a name is", "[ids]") {
 }
 
 TEST_CASE("ids: a session id is parsed once, and compares by both parts", "[ids]") {
-  const auto id = SessionId::parse("p", "chat-1");
+  const auto id = ObjectId::parse("p", "chat-1");
   REQUIRE(id.has_value());
   CHECK(id->project == "p");
   CHECK(id->name == "chat-1");
-  const auto refused = SessionId::parse("p", "chat 1");
+  const auto refused = ObjectId::parse("p", "chat 1");
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().code == ErrorCode::invalid_name);
   CHECK_FALSE(refused.error().detail.empty());
 
-  CHECK(SessionId{"a", "b"} == SessionId{"a", "b"});
-  CHECK(SessionId{"a", "b"} != SessionId{"a", "c"});
-  CHECK(SessionId{"a", "z"} < SessionId{"b", "a"});
-  const std::unordered_set<SessionId> set{{"a", "b"}, {"b", "a"}, {"a", "b"}};
+  CHECK(ObjectId{"a", "b"} == ObjectId{"a", "b"});
+  CHECK(ObjectId{"a", "b"} != ObjectId{"a", "c"});
+  CHECK(ObjectId{"a", "z"} < ObjectId{"b", "a"});
+  const std::unordered_set<ObjectId> set{{"a", "b"}, {"b", "a"}, {"a", "b"}};
   CHECK(set.size() == 2);
   CHECK(valid_name(kDefaultProject));
 }

@@ -9,7 +9,7 @@
 namespace holdfast {
 namespace {
 
-const SessionId kId{"default", "chat-1"};
+const ObjectId kId{"default", "chat-1"};
 // 'S', 7 "default", 6 "chat-1"
 const std::string kPrefix = "530764656661756c7406636861742d31";
 
@@ -117,7 +117,7 @@ TEST_CASE("keys: an alarm key can be read back, anything else cannot") {
   const auto read = keys::parse_alarm(key);
   REQUIRE(read);
   CHECK(read->at == entry.at);
-  CHECK(read->session == entry.session);
+  CHECK(read->owner == entry.owner);
   for (std::size_t n = 0; n < key.size(); ++n) CHECK_FALSE(keys::parse_alarm(key.substr(0, n)));
   CHECK_FALSE(keys::parse_alarm(key + "x"));
   CHECK_FALSE(keys::parse_alarm("R" + key.substr(1)));
@@ -130,8 +130,8 @@ TEST_CASE("keys: what belongs to a session is in its range, and nothing of anoth
                           keys::event(kId, ~0ULL), keys::message_id(kId, "\xff\xff")}) {
     CHECK(contains(all, key));
   }
-  for (const SessionId& other : {SessionId{"default", "chat-2"}, SessionId{"default", "chat-"},
-                                 SessionId{"default", "chat-10"}, SessionId{"defaul", "tchat-1"}}) {
+  for (const ObjectId& other : {ObjectId{"default", "chat-2"}, ObjectId{"default", "chat-"},
+                                ObjectId{"default", "chat-10"}, ObjectId{"defaul", "tchat-1"}}) {
     CHECK_FALSE(contains(all, keys::document(other)));
     CHECK_FALSE(contains(all, keys::event(other, ~0ULL)));
   }

@@ -73,7 +73,7 @@ class Bench {
     return all;
   }
 
-  SessionId id{"default", "s"};
+  ObjectId id{"default", "s"};
   Time now = 1'700'000'000'000;
   Limits limits;
   Entity entity;

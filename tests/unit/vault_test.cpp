@@ -11,7 +11,7 @@ Key32 key_of(unsigned char byte) {
   return key;
 }
 
-const SessionId kSession{"default", "s"};
+const ObjectId kSession{"default", "s"};
 const std::string kSecret = "ghp_a-token-that-must-not-be-seen";
 const std::string kLabel("git\0token\xff", 10);  // labels are arbitrary bytes
 
@@ -44,7 +44,7 @@ TEST_CASE("vault: a sealed value does not show the secret, and no two are the sa
 TEST_CASE("vault: a sealed value opens nowhere else") {
   crypto_start();
   Sealed s;
-  const SessionId other{"default", "t"};
+  const ObjectId other{"default", "t"};
   const auto refused = [](const Result<std::string>& opened) {
     return !opened && opened.error().code == ErrorCode::internal &&
            opened.error().detail.find(kSecret) == std::string::npos;

@@ -131,6 +131,15 @@ class Engine {
   // under a lease that the engine keeps while the handler runs. Errors: invalid_name.
   Result<Nothing> on_turn(std::string handler_class, TurnHandler handler, TurnOptions options = {});
 
+  // ---- objects of the host's classes ----
+  // Runs on_request of the object, which comes to life with it. The reply comes when what the handler wrote is durable.
+  // Errors: not_found (no such class), invalid_name, what the handler threw.
+  void call_async(std::string object_class, std::string name, Request, Done<Reply>);
+  Result<Reply> call(std::string object_class, std::string name, Request);
+  // What the object emitted, after `query.after`.
+  [[nodiscard]] Result<EventPage> object_events(std::string object_class, std::string name, EventQuery query = {});
+  [[nodiscard]] bool has_class(std::string_view object_class) const noexcept;
+
   // ---- callbacks ----
   // A new secret that signs callbacks, shown once; the one before signs too for webhook_overlap_ms.
   void rotate_webhook_secret_async(Done<std::string>);

@@ -1,0 +1,19 @@
+// The server of `holdfast serve` with classes of your own: a whole host in one line.
+//
+//     int main(int argc, char** argv) {
+//       return holdfast::serve(argc, argv, [](holdfast::Options& options) { options.register_class<Counter>("counter");
+//       });
+//     }
+#pragma once
+
+#include <functional>
+#include <holdfast/options.hpp>
+
+namespace holdfast {
+
+// Takes the options, environment and configuration file of `holdfast serve`, prints `listening on http://HOST:PORT`
+// when it is ready, and returns the exit code when a signal ended it: 0 ok, 2 usage or configuration, 3 the store
+// refused. `configure` runs before the engine opens.
+int serve(int argc, char** argv, const std::function<void(Options&)>& configure);
+
+}  // namespace holdfast
