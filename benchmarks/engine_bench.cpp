@@ -1,5 +1,6 @@
 // The engine in process, on a real disk with fsync: admissions one at a time and many in the air, reads, whole turns.
 #include <benchmark/benchmark.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -17,6 +18,15 @@ namespace {
 
 using namespace holdfast;
 
+class Counter final : public Object {
+ public:
+  Reply on_request(Context& ctx, const Request& request) override {
+    auto n = ctx.storage().get<std::int64_t>("n").value_or(0);
+    if (request.method == "POST") ctx.storage().put("n", ++n);
+    return Reply::text(std::to_string(n));
+  }
+};
+
 class TemporaryEngine {
  public:
   TemporaryEngine() {
@@ -25,6 +35,7 @@ class TemporaryEngine {
     Options options;
     options.data = directory_;
     options.limits.queue_capacity = 1'000'000'000;
+    options.register_class<Counter>("counter");
     engine_ = std::move(*Engine::open(std::move(options)));
   }
   ~TemporaryEngine() {
@@ -158,6 +169,38 @@ void whole_turn(benchmark::State& state) {
   }
 }
 BENCHMARK(whole_turn)->UseRealTime();
+
+// What the disk takes: one record appended to a file that has its size already, and fdatasync.
+void one_fdatasync(benchmark::State& state) {
+  const auto path = std::filesystem::current_path() / ("engine_bench." + std::to_string(::getpid()) + ".log");
+  const int fd = ::open(path.c_str(), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
+  constexpr off_t kSize = 16 << 20;
+  (void)!::posix_fallocate(fd, 0, kSize);
+  const std::string record(200, 'x');
+  off_t at = 0;
+  for (auto _ : state) {
+    (void)!::pwrite(fd, record.data(), record.size(), at);
+    at = (at + static_cast<off_t>(record.size())) % (kSize - static_cast<off_t>(record.size()));
+    ::fdatasync(fd);
+  }
+  ::close(fd);
+  std::filesystem::remove(path);
+}
+BENCHMARK(one_fdatasync)->UseRealTime();
+
+// One call after the other from one thread, to one object.
+void increment_an_object(benchmark::State& state) {
+  const TemporaryEngine engine;
+  for (auto _ : state) benchmark::DoNotOptimize(engine->call("counter", "one", {"POST", "/", ""}));
+}
+BENCHMARK(increment_an_object)->UseRealTime();
+
+void read_an_object(benchmark::State& state) {
+  const TemporaryEngine engine;
+  (void)engine->call("counter", "one", {"POST", "/", ""});
+  for (auto _ : state) benchmark::DoNotOptimize(engine->call("counter", "one", {"GET", "/", ""}));
+}
+BENCHMARK(read_an_object)->UseRealTime();
 
 }  // namespace
 

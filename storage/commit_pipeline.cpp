@@ -8,6 +8,12 @@
 #include "src/core/check.hpp"
 
 namespace holdfast {
+namespace {
+
+// The pipeline that this thread is about to lend itself to.
+thread_local CommitPipeline* t_lending = nullptr;
+
+}  // namespace
 
 CommitPipeline::CommitPipeline(Store& store, Durability durability, std::uint64_t batch_bytes_max)
     : store_(store),
@@ -50,17 +56,20 @@ void CommitPipeline::after(std::uint64_t commit, Completion done) {
 void CommitPipeline::wait_for_room(std::unique_lock<std::mutex>& lock) {
   const auto may_append = [this] {
     return open_->bytes() < batch_bytes_max_ || !outcome_ || writer_ == std::thread::id() ||
-           writer_ == std::this_thread::get_id();
+           committing_ == std::this_thread::get_id();
   };
   if (may_append()) return;
+  if (std::exchange(writer_waits_, false)) wake_.notify_one();  // who lends itself did not
   ++room_waiters_;
   room_.wait(lock, may_append);
   --room_waiters_;
 }
 
-// A writer that is awake looks at pending_ before it sleeps; only a sleeping one costs a system call.
+// Whoever commits looks at pending_ when it is done, and so does a thread that lends itself; only a writer that sleeps
+// while nobody commits costs a system call.
 void CommitPipeline::wake_writer(std::unique_lock<std::mutex>& lock) {
-  const bool asleep = std::exchange(writer_waits_, false);
+  const bool taken_care_of = committing_ != std::thread::id() || t_lending == this;
+  const bool asleep = !taken_care_of && std::exchange(writer_waits_, false);
   lock.unlock();
   if (asleep) wake_.notify_one();
 }
@@ -85,7 +94,7 @@ void CommitPipeline::start() {
 void CommitPipeline::stop() {
   {
     const std::scoped_lock lock(mutex_);
-    HOLDFAST_CHECK(writer_ != std::this_thread::get_id());
+    HOLDFAST_CHECK(writer_ != std::this_thread::get_id() && committing_ != std::this_thread::get_id());
     stopping_ = true;
     writer_waits_ = false;
   }
@@ -100,18 +109,45 @@ void CommitPipeline::run() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      while (pending_.empty() && !stopping_) {
+      while (committing_ != std::thread::id() || (pending_.empty() && !stopping_)) {
         writer_waits_ = true;
         wake_.wait(lock);
       }
+      writer_waits_ = false;
       if (pending_.empty()) {
         writer_ = {};
         if (room_waiters_ > 0) room_.notify_all();
         return;
       }
+      commit_alone(lock);
     }
-    commit_once();
   }
+}
+
+void CommitPipeline::commit_alone(std::unique_lock<std::mutex>& lock) {
+  committing_ = std::this_thread::get_id();
+  lock.unlock();
+  commit_once();
+  lock.lock();
+  committing_ = {};
+}
+
+void CommitPipeline::lend() {
+  std::unique_lock lock(mutex_);
+  if (pending_.empty() || committing_ != std::thread::id() || writer_ == std::thread::id()) return;
+  commit_alone(lock);
+  // What came meanwhile is the writer's, and so is the end of the pipeline.
+  const bool wake = (!pending_.empty() || stopping_) && std::exchange(writer_waits_, false);
+  lock.unlock();
+  if (wake) wake_.notify_one();
+}
+
+CommitPipeline::Lend::Lend(CommitPipeline& pipeline) noexcept
+    : pipeline_(pipeline), before_(std::exchange(t_lending, &pipeline)) {}
+
+CommitPipeline::Lend::~Lend() {
+  t_lending = before_;
+  pipeline_.lend();
 }
 
 bool CommitPipeline::commit_once() {

@@ -63,6 +63,20 @@ class CommitPipeline {
   // Makes the open batch durable and runs its completions. False when there was nothing to do.
   bool commit_once();
 
+  // For a thread that submits and then has nothing to do but wait: when the scope ends it commits what is open itself,
+  // unless somebody is at it. That saves waking the writer, and being woken by it.
+  class Lend {
+   public:
+    explicit Lend(CommitPipeline& pipeline) noexcept;
+    ~Lend();
+    Lend(const Lend&) = delete;
+    Lend& operator=(const Lend&) = delete;
+
+   private:
+    CommitPipeline& pipeline_;
+    CommitPipeline* const before_;
+  };
+
  private:
   struct Pending {
     std::uint64_t commit;
@@ -75,6 +89,9 @@ class CommitPipeline {
   void complete(const Result<void>& outcome);
   void wait_for_room(std::unique_lock<std::mutex>& lock);
   void wake_writer(std::unique_lock<std::mutex>& lock);
+  // Commits with mutex_ released; one thread at a time.
+  void commit_alone(std::unique_lock<std::mutex>& lock);
+  void lend();
 
   Store& store_;
   const Durability durability_;
@@ -90,6 +107,7 @@ class CommitPipeline {
   bool stopping_ = false;            // guarded by mutex_
   bool writer_waits_ = false;        // guarded by mutex_
   std::thread::id writer_;           // guarded by mutex_; of no thread unless the writer runs
+  std::thread::id committing_;       // guarded by mutex_; who commits right now: the writer, or who lends itself
   Result<void> outcome_;             // guarded by mutex_; an error once broken
   mutable std::mutex mutex_;
   std::condition_variable wake_;

@@ -5,6 +5,7 @@
 
 #include "actors/session/commands.hpp"
 #include "src/core/check.hpp"
+#include "storage/commit_pipeline.hpp"
 
 namespace holdfast {
 
@@ -22,12 +23,15 @@ template <class T>
   };
 }
 
-// The blocking form of an asynchronous call.
+// The blocking form of an asynchronous call. The caller has to wait for the disk anyway, so it writes if nobody does.
 template <class T, class Call>
-[[nodiscard]] Result<T> wait_for(const Call& call) {
+[[nodiscard]] Result<T> wait_for(CommitPipeline& pipeline, const Call& call) {
   std::promise<Result<T>> promise;
   auto future = promise.get_future();
-  call([&promise](Result<T> result) { promise.set_value(std::move(result)); });
+  {
+    const CommitPipeline::Lend lend(pipeline);
+    call([&promise](Result<T> result) { promise.set_value(std::move(result)); });
+  }
   return future.get();
 }
 

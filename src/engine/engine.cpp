@@ -297,8 +297,9 @@ void Engine::call_async(std::string object_class, std::string name, Request requ
 }
 
 Result<Reply> Engine::call(std::string object_class, std::string name, Request request) {
-  return wait_for<Reply>(
-      [&](auto done) { call_async(std::move(object_class), std::move(name), std::move(request), std::move(done)); });
+  return wait_for<Reply>(impl_->pipeline(), [&](auto done) {
+    call_async(std::move(object_class), std::move(name), std::move(request), std::move(done));
+  });
 }
 
 Result<EventPage> Engine::object_events(std::string object_class, std::string name, EventQuery query) {
@@ -316,7 +317,7 @@ Result<Nothing> Engine::on_turn(std::string handler_class, TurnHandler handler, 
 void Engine::rotate_webhook_secret_async(Done<std::string> done) { impl_->rotate_webhook_secret(std::move(done)); }
 
 Result<std::string> Engine::rotate_webhook_secret() {
-  return wait_for<std::string>([&](auto done) { rotate_webhook_secret_async(std::move(done)); });
+  return wait_for<std::string>(impl_->pipeline(), [&](auto done) { rotate_webhook_secret_async(std::move(done)); });
 }
 
 // ---- runtimes ----
@@ -347,126 +348,143 @@ std::optional<std::string> Engine::runtime_of(std::string_view auth_token) const
 // ---- the blocking forms ----
 
 Result<Registration> Engine::register_runtime(std::string runtime, RuntimeProof proof, RuntimeSpec spec) {
-  return wait_for<Registration>([&](auto done) {
+  return wait_for<Registration>(impl_->pipeline(), [&](auto done) {
     register_runtime_async(std::move(runtime), std::move(proof), std::move(spec), std::move(done));
   });
 }
 Result<Registration> Engine::rotate_runtime(std::string runtime, RuntimeProof proof) {
-  return wait_for<Registration>(
-      [&](auto done) { rotate_runtime_async(std::move(runtime), std::move(proof), std::move(done)); });
+  return wait_for<Registration>(impl_->pipeline(), [&](auto done) {
+    rotate_runtime_async(std::move(runtime), std::move(proof), std::move(done));
+  });
 }
 Result<Nothing> Engine::remove_runtime(std::string runtime) {
-  return wait_for<Nothing>([&](auto done) { remove_runtime_async(std::move(runtime), std::move(done)); });
+  return wait_for<Nothing>(impl_->pipeline(),
+                           [&](auto done) { remove_runtime_async(std::move(runtime), std::move(done)); });
 }
 
 Result<Session> Engine::create(SessionSpec spec) {
-  return wait_for<Session>([&](auto done) { create_async(std::move(spec), std::move(done)); });
+  return wait_for<Session>(impl_->pipeline(), [&](auto done) { create_async(std::move(spec), std::move(done)); });
 }
 Result<PutResult> Engine::put(std::string session, SessionSpec spec, Precondition precondition) {
-  return wait_for<PutResult>(
-      [&](auto done) { put_async(std::move(session), std::move(spec), std::move(precondition), std::move(done)); });
+  return wait_for<PutResult>(impl_->pipeline(), [&](auto done) {
+    put_async(std::move(session), std::move(spec), std::move(precondition), std::move(done));
+  });
 }
 Result<Session> Engine::get(std::string session) {
-  return wait_for<Session>([&](auto done) { get_async(std::move(session), std::move(done)); });
+  return wait_for<Session>(impl_->pipeline(), [&](auto done) { get_async(std::move(session), std::move(done)); });
 }
 Result<Session> Engine::patch(std::string session, Json merge_patch, Precondition precondition) {
-  return wait_for<Session>([&](auto done) {
+  return wait_for<Session>(impl_->pipeline(), [&](auto done) {
     patch_async(std::move(session), std::move(merge_patch), std::move(precondition), std::move(done));
   });
 }
 Result<Nothing> Engine::remove(std::string session, Precondition precondition) {
-  return wait_for<Nothing>(
-      [&](auto done) { remove_async(std::move(session), std::move(precondition), std::move(done)); });
+  return wait_for<Nothing>(impl_->pipeline(), [&](auto done) {
+    remove_async(std::move(session), std::move(precondition), std::move(done));
+  });
 }
 Result<Page<Session>> Engine::list(SessionQuery query) {
-  return wait_for<Page<Session>>([&](auto done) { list_async(std::move(query), std::move(done)); });
+  return wait_for<Page<Session>>(impl_->pipeline(), [&](auto done) { list_async(std::move(query), std::move(done)); });
 }
 Result<Session> Engine::fork(std::string session, ForkRequest request) {
-  return wait_for<Session>([&](auto done) { fork_async(std::move(session), std::move(request), std::move(done)); });
+  return wait_for<Session>(impl_->pipeline(),
+                           [&](auto done) { fork_async(std::move(session), std::move(request), std::move(done)); });
 }
 Result<std::string> Engine::export_session(std::string session) {
-  return wait_for<std::string>([&](auto done) { export_async(std::move(session), std::move(done)); });
+  return wait_for<std::string>(impl_->pipeline(),
+                               [&](auto done) { export_async(std::move(session), std::move(done)); });
 }
 Result<Session> Engine::import_session(std::string ndjson, std::string name) {
-  return wait_for<Session>([&](auto done) { import_async(std::move(ndjson), std::move(name), std::move(done)); });
+  return wait_for<Session>(impl_->pipeline(),
+                           [&](auto done) { import_async(std::move(ndjson), std::move(name), std::move(done)); });
 }
 Result<Admitted> Engine::admit(std::string session, AdmitRequest request, Precondition precondition) {
-  return wait_for<Admitted>([&](auto done) {
+  return wait_for<Admitted>(impl_->pipeline(), [&](auto done) {
     admit_async(std::move(session), std::move(request), std::move(precondition), std::move(done));
   });
 }
 Result<std::vector<Admitted>> Engine::admit_batch(std::string session, std::vector<AdmitRequest> requests,
                                                   Precondition precondition) {
-  return wait_for<std::vector<Admitted>>([&](auto done) {
+  return wait_for<std::vector<Admitted>>(impl_->pipeline(), [&](auto done) {
     admit_batch_async(std::move(session), std::move(requests), std::move(precondition), std::move(done));
   });
 }
 Result<Message> Engine::message(std::string session, std::string message) {
-  return wait_for<Message>([&](auto done) { message_async(std::move(session), std::move(message), std::move(done)); });
+  return wait_for<Message>(impl_->pipeline(),
+                           [&](auto done) { message_async(std::move(session), std::move(message), std::move(done)); });
 }
 Result<Page<Message>> Engine::messages(std::string session, MessageQuery query) {
   return wait_for<Page<Message>>(
-      [&](auto done) { messages_async(std::move(session), std::move(query), std::move(done)); });
+      impl_->pipeline(), [&](auto done) { messages_async(std::move(session), std::move(query), std::move(done)); });
 }
 Result<Receipt> Engine::receipt(std::string session, std::string message) {
-  return wait_for<Receipt>([&](auto done) { receipt_async(std::move(session), std::move(message), std::move(done)); });
+  return wait_for<Receipt>(impl_->pipeline(),
+                           [&](auto done) { receipt_async(std::move(session), std::move(message), std::move(done)); });
 }
 Result<Message> Engine::edit(std::string session, std::string message, MessageEdit edit, Precondition precondition) {
-  return wait_for<Message>([&](auto done) {
+  return wait_for<Message>(impl_->pipeline(), [&](auto done) {
     edit_async(std::move(session), std::move(message), std::move(edit), std::move(precondition), std::move(done));
   });
 }
 Result<Message> Engine::cancel(std::string session, std::string message, Precondition precondition) {
-  return wait_for<Message>([&](auto done) {
+  return wait_for<Message>(impl_->pipeline(), [&](auto done) {
     cancel_async(std::move(session), std::move(message), std::move(precondition), std::move(done));
   });
 }
 Result<Session> Engine::queue(std::string session, QueueCommand command, Precondition precondition) {
-  return wait_for<Session>([&](auto done) {
+  return wait_for<Session>(impl_->pipeline(), [&](auto done) {
     queue_async(std::move(session), std::move(command), std::move(precondition), std::move(done));
   });
 }
 Result<Interrupted> Engine::interrupt(std::string session, InterruptScope scope) {
-  return wait_for<Interrupted>([&](auto done) { interrupt_async(std::move(session), scope, std::move(done)); });
+  return wait_for<Interrupted>(impl_->pipeline(),
+                               [&](auto done) { interrupt_async(std::move(session), scope, std::move(done)); });
 }
 Result<Message> Engine::redrive(std::string session, std::string message) {
-  return wait_for<Message>([&](auto done) { redrive_async(std::move(session), std::move(message), std::move(done)); });
+  return wait_for<Message>(impl_->pipeline(),
+                           [&](auto done) { redrive_async(std::move(session), std::move(message), std::move(done)); });
 }
 Result<Page<Message>> Engine::dead_letters(DeadLetterQuery query) {
-  return wait_for<Page<Message>>([&](auto done) { dead_letters_async(std::move(query), std::move(done)); });
+  return wait_for<Page<Message>>(impl_->pipeline(),
+                                 [&](auto done) { dead_letters_async(std::move(query), std::move(done)); });
 }
 Result<EventPage> Engine::events(std::string session, EventQuery query) {
-  return wait_for<EventPage>([&](auto done) { events_async(std::move(session), std::move(query), std::move(done)); });
+  return wait_for<EventPage>(impl_->pipeline(),
+                             [&](auto done) { events_async(std::move(session), std::move(query), std::move(done)); });
 }
 Result<Session> Engine::wait_session(std::string session, std::uint64_t min_seq, std::int64_t wait_ms) {
   return wait_for<Session>(
-      [&](auto done) { wait_session_async(std::move(session), min_seq, wait_ms, std::move(done)); });
+      impl_->pipeline(), [&](auto done) { wait_session_async(std::move(session), min_seq, wait_ms, std::move(done)); });
 }
 Result<Message> Engine::wait_message(std::string session, std::string message, std::int64_t wait_ms) {
-  return wait_for<Message>(
-      [&](auto done) { wait_message_async(std::move(session), std::move(message), wait_ms, std::move(done)); });
+  return wait_for<Message>(impl_->pipeline(), [&](auto done) {
+    wait_message_async(std::move(session), std::move(message), wait_ms, std::move(done));
+  });
 }
 Result<std::vector<Delivery>> Engine::claim(ClaimRequest request) {
-  return wait_for<std::vector<Delivery>>([&](auto done) { claim_async(std::move(request), std::move(done)); });
+  return wait_for<std::vector<Delivery>>(impl_->pipeline(),
+                                         [&](auto done) { claim_async(std::move(request), std::move(done)); });
 }
 Result<Nothing> Engine::accept(LeaseRef ref) {
-  return wait_for<Nothing>([&](auto done) { accept_async(std::move(ref), std::move(done)); });
+  return wait_for<Nothing>(impl_->pipeline(), [&](auto done) { accept_async(std::move(ref), std::move(done)); });
 }
 Result<Heartbeat> Engine::heartbeat(LeaseRef ref) {
-  return wait_for<Heartbeat>([&](auto done) { heartbeat_async(std::move(ref), std::move(done)); });
+  return wait_for<Heartbeat>(impl_->pipeline(), [&](auto done) { heartbeat_async(std::move(ref), std::move(done)); });
 }
 Result<std::uint64_t> Engine::append_events(LeaseRef ref, std::vector<RuntimeEvent> events) {
   return wait_for<std::uint64_t>(
-      [&](auto done) { append_events_async(std::move(ref), std::move(events), std::move(done)); });
+      impl_->pipeline(), [&](auto done) { append_events_async(std::move(ref), std::move(events), std::move(done)); });
 }
 Result<Nothing> Engine::complete(LeaseRef ref, Completion completion) {
-  return wait_for<Nothing>([&](auto done) { complete_async(std::move(ref), std::move(completion), std::move(done)); });
+  return wait_for<Nothing>(impl_->pipeline(),
+                           [&](auto done) { complete_async(std::move(ref), std::move(completion), std::move(done)); });
 }
 Result<Nothing> Engine::fail(LeaseRef ref, FailReport report) {
-  return wait_for<Nothing>([&](auto done) { fail_async(std::move(ref), std::move(report), std::move(done)); });
+  return wait_for<Nothing>(impl_->pipeline(),
+                           [&](auto done) { fail_async(std::move(ref), std::move(report), std::move(done)); });
 }
 Result<Nothing> Engine::release(LeaseRef ref) {
-  return wait_for<Nothing>([&](auto done) { release_async(std::move(ref), std::move(done)); });
+  return wait_for<Nothing>(impl_->pipeline(), [&](auto done) { release_async(std::move(ref), std::move(done)); });
 }
 
 // ---- the whole ----

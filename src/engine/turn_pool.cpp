@@ -90,7 +90,8 @@ class TurnPool::HeldTurn final : public Turn, public std::enable_shared_from_thi
  private:
   template <class T, class C>
   Result<T> tell(C command) {
-    auto result = wait_for<T>([&](auto done) { engine_.delivery(lease_, std::move(command), 0, answer<T>(done)); });
+    auto result = wait_for<T>(engine_.pipeline(),
+                              [&](auto done) { engine_.delivery(lease_, std::move(command), 0, answer<T>(done)); });
     if (!result && result.error().code == ErrorCode::lease_lost) cancel();
     return result;
   }

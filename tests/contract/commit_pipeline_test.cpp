@@ -401,6 +401,81 @@ TEST_CASE("pipeline: an idle writer wakes for each submit") {
 
 // Any interleaving of submit, after, commit and a crash: each completion runs once, in the order of handing in
 // (at once where the commit had completed), and a crash keeps all that completed well.
+TEST_CASE("pipeline: a thread that lends itself commits, once its scope ends") {
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+  pipeline.start();
+  for (int i = 0; i < 100; ++i) {
+    std::thread::id by;
+    {
+      const CommitPipeline::Lend lend(pipeline);
+      pipeline.submit(one("k" + std::to_string(i)), [&](const auto&) { by = std::this_thread::get_id(); });
+      CHECK(by == std::thread::id());
+    }
+    CHECK(by == std::this_thread::get_id());  // the writer sleeps, so nobody else was at it
+    CHECK(pipeline.durable() == static_cast<std::uint64_t>(i) + 1);
+  }
+  pipeline.stop();
+}
+
+TEST_CASE("pipeline: who lends itself while another commits leaves it to that one") {
+  SlowStore store;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+  pipeline.start();
+  std::promise<void> first;
+  std::promise<void> second;
+  pipeline.submit(one("a"), [&](const auto&) { first.set_value(); });
+  store.wait_begun(1);
+  {
+    const CommitPipeline::Lend lend(pipeline);
+    pipeline.submit(one("b"), [&](const auto&) { second.set_value(); });
+  }
+  CHECK(store.begun() == 1);
+  store.permit(2);
+  first.get_future().get();
+  second.get_future().get();
+  CHECK(store.begun() == 2);
+}
+
+TEST_CASE("pipeline: lenders and others together lose nothing, also over full batches") {
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, 64);  // a batch is full after a few write sets
+  pipeline.start();
+  constexpr int kThreads = 6;
+  constexpr int kEach = 400;
+  std::atomic<int> done{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        std::promise<void> durable;
+        const auto put = [&](int n) {
+          pipeline.submit(
+              one("k" + std::to_string(t) + "." + std::to_string(i) + "." + std::to_string(n), "0123456789"),
+              [&, n](const auto&) {
+                ++done;
+                if (n == 3) durable.set_value();
+              });
+        };
+        const auto put_all = [&] {
+          for (int n = 0; n < 4; ++n) put(n);
+        };
+        if (t % 2 == 0) {
+          const CommitPipeline::Lend lend(pipeline);
+          put_all();
+        } else {
+          put_all();
+        }
+        durable.get_future().get();
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(done == kThreads * kEach * 4);
+  pipeline.stop();
+  CHECK(rows_of(store, {"", ""}).size() == static_cast<std::size_t>(kThreads * kEach * 4));
+}
+
 TEST_CASE("pipeline: any sequence of calls keeps the gate's promise") {
   const bool held = rc::check([](bool buffered) {
     MemoryStore store;
