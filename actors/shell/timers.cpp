@@ -16,8 +16,9 @@ Timers::Id Timers::at(Time when, std::function<void()> call) {
 }
 
 void Timers::cancel(const Id& id) {
+  std::map<Id, std::function<void()>>::node_type cancelled;  // goes without the lock: what it holds may set timers
   const std::lock_guard lock(mutex_);
-  timers_.erase(id);
+  cancelled = timers_.extract(id);
 }
 
 Time Timers::run_due() {
@@ -27,6 +28,7 @@ Time Timers::run_due() {
     timers_.erase(timers_.begin());
     lock.unlock();
     call();
+    call = nullptr;  // not under the lock: the end of what it holds may wait for somebody who sets a timer
     lock.lock();
   }
   return timers_.empty() ? 0 : timers_.begin()->first.first;

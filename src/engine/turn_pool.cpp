@@ -53,11 +53,10 @@ class TurnPool::HeldTurn final : public Turn, public std::enable_shared_from_thi
   }
   // Nothing is kept any more.
   void end() {
+    std::unique_ptr<Subscription> watch;  // ends without the lock: a wake that runs right now wants it
     const std::lock_guard lock(mutex_);
     ended_ = true;
-    // The watch may be waiting for this lock: it goes from the timers' thread.
-    std::shared_ptr<Subscription> keep = std::move(watch_);
-    if (keep) engine_.timers().at(0, [keep] {});
+    watch = std::move(watch_);
   }
   void cancel() { stop_.request_stop(); }
   [[nodiscard]] bool reported() const noexcept { return reported_; }

@@ -201,7 +201,8 @@ class Engine {
   void on_batch_end(std::function<void()> hook);
   // `hook` runs once when the store latched broken (a sync failed): from then on every write is commit_unknown.
   void on_broken(std::function<void(const Error&)> hook);
-  // Stops taking commands (shutting_down), ends waits and claims, syncs, and marks a clean shutdown. Idempotent.
+  // Cancels handlers and waits for them, stops taking commands (shutting_down), ends waits and claims, syncs, and marks
+  // a clean shutdown. Idempotent. Not from a handler or completion.
   void close();
 
   class Impl;  // not part of the API
