@@ -20,7 +20,7 @@ using namespace holdfast;
 
 class Counter final : public Object {
  public:
-  Reply on_request(Context& ctx, const Request& request) override {
+  Task<Reply> on_request(Context& ctx, const Request& request) override {
     auto n = ctx.storage().get<std::int64_t>("n").value_or(0);
     if (request.method == "POST") ctx.storage().put("n", ++n);
     return Reply::text(std::to_string(n));

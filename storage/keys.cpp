@@ -15,6 +15,7 @@ constexpr char kPush = 'P';
 constexpr char kAlarm = 'A';
 constexpr char kCallback = 'C';
 constexpr char kDead = 'D';
+constexpr char kMail = 'M';
 constexpr char kRuntime = 'T';
 constexpr char kHeld = 'L';
 constexpr std::size_t kNumberBytes = 8;
@@ -231,6 +232,42 @@ std::string object_event(const ObjectId& id, std::uint64_t position) {
   append_number(key, position);
   return key;
 }
+
+std::string object_mail(const ObjectId& id, std::uint64_t seq) {
+  std::string key = object_prefix(id) + 'o';
+  append_number(key, seq);
+  return key;
+}
+
+Range object_mails(const ObjectId& id) { return starting_with(object_prefix(id) + 'o'); }
+
+std::string object_inbox(const ObjectId& id, const ObjectId& from) {
+  std::string key = object_prefix(id) + 'i';
+  append_short(key, from.object_class);
+  append_short(key, from.name);
+  return key;
+}
+
+std::string mail(const Mail& entry) {
+  std::string key(1, kMail);
+  append_time(key, entry.at);
+  key += object_prefix(entry.from);
+  append_number(key, entry.seq);
+  return key;
+}
+
+std::optional<Mail> parse_mail(std::string_view key) {
+  Reader in(key);
+  in.expect(kMail);
+  Mail entry;
+  entry.at = static_cast<Time>(in.number());
+  entry.from = read_owner(in);
+  entry.seq = in.number();
+  if (!in.done() || entry.at < 0 || entry.from.object_class.empty()) return std::nullopt;
+  return entry;
+}
+
+Range all_mail() { return starting_with(std::string(1, kMail)); }
 
 std::string callback(const Callback& entry) {
   std::string key(1, kCallback);

@@ -5,6 +5,8 @@
 //             T <project> <name>            a runtime
 //             O <object> m                  an object of a host's class: its alarm, its place in its event stream
 //             O <object> k <key>            what it stores
+//             O <object> o <seq>            a message to another object or a session, not delivered yet
+//             O <object> i <class> <name>   which messages of that object were taken
 //   journal   S <session> j <position>      marker: admission, transition or journalled operation
 //             S <session> d <position>      position of the latest marker of the message admitted at <position>
 //             S <session> i <id>            position of the message with this client-chosen id
@@ -16,6 +18,7 @@
 //             A <at> S <session>            alarm due; O <object> for one of a host's
 //             D S <session> <position>      failed message that can be redriven
 //             C <at> S <session> <position>   callback of a terminal message, due; value: how often it was tried
+//             M <at> O <object> <seq>       message of an object, due to be delivered; value: how often it was tried
 //             L <project> <runtime> S <session>   a turn that this runtime holds
 //   system    "identity" "format" "clean" "schema/<n>"
 //
@@ -82,7 +85,20 @@ struct Callback {
 [[nodiscard]] Range object_values(const ObjectId& id, std::string_view prefix);
 [[nodiscard]] std::string object_event(const ObjectId& id, std::uint64_t position);
 
-// When the alarm or callback with this key is due.
+[[nodiscard]] std::string object_mail(const ObjectId& id, std::uint64_t seq);
+[[nodiscard]] Range object_mails(const ObjectId& id);
+[[nodiscard]] std::string object_inbox(const ObjectId& id, const ObjectId& from);
+
+struct Mail {
+  Time at = 0;  // 0: not tried yet
+  ObjectId from;
+  std::uint64_t seq = 0;
+};
+[[nodiscard]] std::string mail(const Mail& entry);
+[[nodiscard]] std::optional<Mail> parse_mail(std::string_view key);
+[[nodiscard]] Range all_mail();
+
+// When the alarm, callback or message with this key is due.
 [[nodiscard]] Time due_at(std::string_view key) noexcept;
 
 struct DeadLetter {

@@ -12,7 +12,7 @@ namespace holdfast::object {
 namespace {
 
 constexpr std::uint8_t kFormat = 1;
-constexpr Time kAlarmRetryMs = 2'000;  // doubled with each failure
+constexpr Time kRetryMs = 2'000;  // doubled with each failure
 
 std::string encoded(const Meta& meta) {
   std::string out;
@@ -21,6 +21,7 @@ std::string encoded(const Meta& meta) {
   e.varint(static_cast<std::uint64_t>(meta.alarm));
   e.varint(meta.alarm_failures);
   e.varint(meta.last_event);
+  e.varint(meta.last_mail);
   return out;
 }
 
@@ -42,6 +43,7 @@ Result<Meta> load(const Readable& reader, const ObjectId& id) {
   meta.alarm = static_cast<Time>(d.varint());
   meta.alarm_failures = static_cast<std::uint32_t>(d.varint());
   meta.last_event = d.varint();
+  meta.last_mail = d.varint();
   if (!known || !d.done()) return session::damaged("object");
   return meta;
 }
@@ -74,14 +76,66 @@ Result<EventPage> read_events(const Readable& reader, const ObjectId& id, const 
   return page;
 }
 
+// ---- the event ----
+
+void Step::begin(const Meta& meta, Time now) {
+  before_ = meta;
+  meta_ = meta;
+  now_ = now;
+  ringing_before_ = ringing_;
+  writes_.ops.clear();
+  effects_ = {};
+  attachments_.clear();
+  bytes_ = 0;
+}
+
+void Step::discard() {
+  ringing_ = ringing_before_;
+  begin(before_, now_);
+}
+
+void Step::settle() {
+  if (meta_.alarm == 0) meta_.alarm_failures = 0;
+  if (meta_ == before_) return;
+  if (meta_.alarm != before_.alarm) {
+    if (before_.alarm != 0) writes_.erase(Family::index, keys::alarm({before_.alarm, id_}));
+    if (meta_.alarm != 0) writes_.put(Family::index, keys::alarm({meta_.alarm, id_}), {});
+  }
+  if (meta_.alarm == 0) effects_.alarm = 0;
+  effects_.events = meta_.last_event != before_.last_event;
+  writes_.put(Family::objects, keys::object_meta(id_), encoded(meta_));
+}
+
 // ---- alarm and events ----
 
 void Step::set_alarm(Time at) {
   meta_.alarm = std::max<Time>(at, 1);
   meta_.alarm_failures = 0;
+  ringing_ = 0;
+  effects_.alarm = meta_.alarm;
 }
 
-std::optional<Time> Step::alarm() const { return meta_.alarm == 0 ? std::nullopt : std::optional(meta_.alarm); }
+// The one that the handler has is set no more.
+std::optional<Time> Step::alarm() const {
+  return meta_.alarm == 0 || meta_.alarm == ringing_ ? std::nullopt : std::optional(meta_.alarm);
+}
+
+// While a handler awaits, its alarm stays on disk, so that a crash rings it again.
+void Step::end_alarm() noexcept {
+  if (meta_.alarm == ringing_) meta_.alarm = 0;
+}
+
+void Step::retry_alarm() {
+  if (meta_.alarm != ringing_) return;  // set anew, or cleared, before the last await
+  if (meta_.alarm_failures >= kRetries) {
+    meta_.alarm = 0;
+    emit("object.alarm_failed", {});
+    return;
+  }
+  meta_.alarm = now_ + (kRetryMs << meta_.alarm_failures);
+  ++meta_.alarm_failures;
+  effects_.alarm = meta_.alarm;
+}
 
 void Step::emit(std::string type, Json data) {
   if (type.empty()) throw ObjectError(ErrorCode::invalid_body, "an event needs a type");
@@ -95,35 +149,82 @@ void Step::emit(std::string type, Json data) {
   writes_.put(Family::streams, keys::object_event(id_, ++meta_.last_event), std::move(value));
 }
 
-void Step::discard() {
-  writes_.ops.clear();
-  meta_ = before_;
-  bytes_ = 0;
+// ---- mail ----
+
+std::uint64_t Step::enqueue(const ObjectName& to, std::string body) {
+  if (!valid_name(to.object_class) || !valid_name(to.name))
+    throw ObjectError(ErrorCode::invalid_name, "\"" + to.object_class + "/" + to.name + "\" names no object");
+  return enqueue({{id_.project, to.name, to.object_class}, std::move(body)});
 }
 
-void Step::take_alarm() { meta_.alarm = 0; }
+std::uint64_t Step::enqueue(const std::string& session, AdmitRequest message) {
+  if (message.git_token || (message.callback && !message.callback->headers.empty()))
+    throw ObjectError(ErrorCode::invalid_body, "a message that an object enqueues carries no git_token and no headers");
+  auto to = value_of(ObjectId::parse(id_.project, session));
+  if (message.id.empty()) message.id = letter_id(id_, meta_.last_mail + 1);
+  return enqueue({std::move(to), std::move(message)});
+}
 
-void Step::retry_alarm() {
-  discard();
-  if (meta_.alarm_failures >= kAlarmRetries) {
-    meta_.alarm = 0;
-    meta_.alarm_failures = 0;
-    emit("object.alarm_failed", {});
-    return;
+std::uint64_t Step::enqueue(const Letter& letter) {
+  std::string value;
+  encode(value, letter);
+  grow(value.size());
+  const keys::Mail mail{0, id_, ++meta_.last_mail};
+  writes_.put(Family::objects, keys::object_mail(id_, mail.seq), std::move(value));
+  writes_.put(Family::index, keys::mail(mail), {});
+  effects_.mail.push_back(mail);
+  return mail.seq;
+}
+
+void Step::take_mail(const ObjectId& from, std::uint64_t seq, std::uint64_t floor) {
+  auto inbox = value_of(Inbox::load(reader_, id_, from));
+  inbox.take(seq, floor);
+  writes_.put(Family::objects, keys::object_inbox(id_, from), inbox.encoded());
+}
+
+void Step::strike_mail(const keys::Mail& mail) {
+  writes_.erase(Family::index, keys::mail(mail));
+  writes_.erase(Family::objects, keys::object_mail(id_, mail.seq));
+}
+
+void Step::retry_mail(const keys::Mail& mail, Fault fault, const Error& error) {
+  const auto tries = value_of(reader_.get(Family::index, keys::mail(mail)));
+  if (!tries) return;  // dealt with meanwhile
+  Decoder d(*tries);
+  const auto failures = tries->empty() ? 0 : d.varint();
+  if (fault == Fault::final || failures >= kRetries) {
+    const auto letter =
+        decode_letter(value_of(reader_.get(Family::objects, keys::object_mail(id_, mail.seq))).value_or(""));
+    std::string data;
+    json::ObjectWriter o(data);
+    if (letter && !letter->to.object_class.empty()) o.text("class", letter->to.object_class);
+    if (letter) o.text(letter->to.object_class.empty() ? "session" : "name", letter->to.name);
+    o.number("seq", mail.seq).text("code", name_of(error.code)).text("detail", error.detail).end();
+    strike_mail(mail);
+    return emit("object.message_failed", std::move(data));
   }
-  meta_.alarm = now_ + (kAlarmRetryMs << meta_.alarm_failures);
-  ++meta_.alarm_failures;
+  auto next = mail;
+  next.at = now_ + (kRetryMs << failures);
+  std::string value;
+  Encoder(value).varint(failures + 1);
+  writes_.erase(Family::index, keys::mail(mail));
+  writes_.put(Family::index, keys::mail(next), std::move(value));
+  effects_.mail.push_back(std::move(next));
 }
 
-void Step::settle() {
-  if (meta_.alarm == 0) meta_.alarm_failures = 0;
-  if (meta_ == before_) return;
-  if (meta_.alarm != before_.alarm) {
-    if (before_.alarm != 0) writes_.erase(Family::index, keys::alarm({before_.alarm, id_}));
-    if (meta_.alarm != 0) writes_.put(Family::index, keys::alarm({meta_.alarm, id_}), {});
-  }
-  writes_.put(Family::objects, keys::object_meta(id_), encoded(meta_));
+// ---- WebSockets ----
+
+void Step::attach(std::uint64_t socket, std::string bytes) {
+  if (bytes.size() > limits_.websocket_attachment_bytes_max)
+    throw ObjectError(ErrorCode::too_large, "an attachment is over websocket_attachment_bytes_max");
+  attachments_.insert_or_assign(socket, std::move(bytes));
 }
+
+void Step::send(std::uint64_t socket, SocketMessage message) {
+  effects_.frames.emplace_back(socket, std::move(message));
+}
+
+void Step::close(std::uint64_t socket, SocketClose close) { effects_.frames.emplace_back(socket, std::move(close)); }
 
 // ---- storage ----
 
@@ -176,12 +277,24 @@ void Step::transaction(const std::function<void()>& steps) {
   const auto size = writes_.ops.size();
   const auto bytes = bytes_;
   const auto meta = meta_;
+  const auto ringing = ringing_;
+  const auto alarm = effects_.alarm;
+  const auto mail = effects_.mail.size();
+  const auto frames = effects_.frames.size();
+  const auto work = effects_.work.size();
+  const auto attachments = attachments_;
   try {
     steps();
   } catch (...) {
     writes_.ops.resize(size);
     bytes_ = bytes;
     meta_ = meta;
+    ringing_ = ringing;
+    effects_.alarm = alarm;
+    effects_.mail.resize(mail);
+    effects_.frames.resize(frames);
+    effects_.work.resize(work);
+    attachments_ = attachments;
     throw;
   }
 }

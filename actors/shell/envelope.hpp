@@ -6,9 +6,13 @@
 #include <functional>
 #include <holdfast/object.hpp>
 #include <memory>
+#include <optional>
+#include <variant>
 
 #include "actors/session/commands.hpp"
 #include "actors/session/kernel.hpp"
+#include "actors/shell/sockets.hpp"
+#include "storage/keys.hpp"
 
 namespace holdfast::shell {
 
@@ -61,11 +65,49 @@ class Permits {
   std::atomic<std::uint64_t> bytes_{0};
 };
 
-// An event of an object of a host's class.
-struct ObjectEvent {
-  enum class Kind : std::uint8_t { request, alarm } kind = Kind::request;
+// ---- events of an object of a host's class ----
+
+struct OnRequest {
   Request request;
-  Done<Reply> done;  // exactly once; may be empty for alarms
+  std::shared_ptr<BodyTransfer> bodies{};
+};
+struct OnMessage {
+  Inbound message;
+  std::uint64_t floor = 0;  // the sender has nothing left below it
+};
+struct OnAlarm {};
+struct OnSocketOpen {
+  SocketPtr socket;
+  Request request;
+};
+struct OnSocketMessage {
+  SocketPtr socket;
+  SocketMessage message;
+};
+struct OnSocketClose {
+  SocketPtr socket;
+  SocketClose close;
+};
+struct OnDeferred {  // work that was deferred ended, with what to do about it or with what it threw
+  std::function<Task<>(Object&, Context&)> then;
+  std::string thrown;
+};
+// These run no handler of their own.
+struct Resume {  // what a handler awaited is there, or its writes could not be made durable
+  std::uint64_t waiter = 0;
+  std::optional<Error> error{};
+};
+struct MailEnded {
+  keys::Mail mail;
+  std::optional<Error> error;
+};
+struct Cancel {};  // the engine closes: handlers that wait end
+
+struct ObjectEvent {
+  std::variant<OnRequest, OnMessage, OnAlarm, OnSocketOpen, OnSocketMessage, OnSocketClose, OnDeferred, Resume,
+               MailEnded, Cancel>
+      what;
+  Done<Reply> done;  // exactly once; may be empty
 };
 
 // Holds, after the command was applied, what leaves the session once its write set is durable.

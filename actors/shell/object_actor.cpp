@@ -1,76 +1,485 @@
 #include "actors/shell/object_actor.hpp"
 
+#include <algorithm>
+
 #include "actors/shell/lane.hpp"
 #include "actors/shell/router.hpp"
+#include "src/core/json.hpp"
 
 namespace holdfast::shell {
 namespace {
 
-tl::unexpected<Error> threw(const ObjectId& id, const std::string& what) {
-  return fail(ErrorCode::internal, "object " + id.object_class + "/" + id.name + " threw: " + what);
+template <class... Visitors>
+struct Overloaded : Visitors... {
+  using Visitors::operator()...;
+};
+template <class... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;
+
+EnvelopePtr event_for(const ObjectId& id, decltype(ObjectEvent::what) what, Done<Reply> done = nullptr) {
+  auto envelope = std::make_shared<Envelope>();
+  envelope->session = id;
+  envelope->event = std::make_unique<ObjectEvent>(ObjectEvent{std::move(what), std::move(done)});
+  return envelope;
 }
+
+ObjectId id_of(const ObjectName& name, const ObjectId& near) { return {near.project, name.name, name.object_class}; }
+
+// The answer of a call, or of the clock: whichever comes first.
+class CallOnce {
+ public:
+  explicit CallOnce(Done<Reply> done) : done_(std::move(done)) {}
+  void answer(Result<Reply> reply) {
+    if (!answered_.exchange(true)) done_(std::move(reply));
+  }
+
+ private:
+  Done<Reply> done_;
+  std::atomic<bool> answered_{false};
+};
+
+Task<Reply> quietly(Task<> task) {
+  co_await std::move(task);
+  co_return Reply::empty();
+}
+
+Task<Reply> finished(Task<> task) {
+  if (!task.done()) return quietly(std::move(task));
+  task.take();
+  return Reply::empty();
+}
+
+// Bodies for a caller that has them whole: all of the request at once, and the parts of the reply put together.
+class WholeBodies final : public BodyTransfer {
+ public:
+  WholeBodies(std::string body, Done<Reply> done) : body_(std::move(body)), done_(std::move(done)) {}
+  void read(Done<std::optional<std::string>> done) override { done(std::exchange(body_, std::nullopt)); }
+  void reply(Reply head, Done<Nothing> done) override {
+    head_ = std::move(head);
+    done(Nothing{});
+  }
+  void write(std::string part, Done<Nothing> done) override {
+    if (head_) head_->body += part;
+    done(Nothing{});
+  }
+  void end(Result<Reply> last) {
+    if (!last || !head_) return done_(std::move(last));
+    head_->body += last->body;
+    done_(std::move(*head_));
+  }
+
+ private:
+  std::optional<std::string> body_;
+  std::optional<Reply> head_;
+  Done<Reply> done_;
+};
 
 }  // namespace
 
-bool ObjectActor::alarm_is_due() const { return meta_->alarm != 0 && meta_->alarm <= services_.clock.now(); }
+// One event and its handler, which is the Context that it has.
+class ObjectActor::Running final : public object::Step {
+ public:
+  Running(ObjectActor& actor, EnvelopePtr of)
+      : Step(actor.id_, actor.services_.limits, actor.in_flight_), envelope(std::move(of)), actor_(actor) {}
+  ~Running() = default;
+
+  [[nodiscard]] ObjectEvent& event() const noexcept { return *envelope->event; }
+  template <class What>
+  [[nodiscard]] What* is() const noexcept {
+    return std::get_if<What>(&event().what);
+  }
+  [[nodiscard]] const SocketPtr& opening() const noexcept {
+    static const SocketPtr kNone;
+    const auto* open = is<OnSocketOpen>();
+    return open != nullptr ? open->socket : kNone;
+  }
+  using Step::block;
+
+  const EnvelopePtr envelope;
+  std::function<void(std::function<void()>)> start;  // of what the handler awaits, until that stretch leaves
+
+ private:
+  [[nodiscard]] SocketPtr socket(std::uint64_t id) const {
+    if (opening() && opening()->id == id) return opening();
+    if (const auto* message = is<OnSocketMessage>(); message != nullptr && message->socket->id == id)
+      return message->socket;
+    if (const auto* close = is<OnSocketClose>(); close != nullptr && close->socket->id == id) return close->socket;
+    for (auto& one : actor_.services_.sockets.of(actor_.id_))
+      if (one->id == id) return std::move(one);
+    return nullptr;
+  }
+
+  std::vector<std::string> tags(std::uint64_t id) const override {
+    const auto one = socket(id);
+    return one ? one->tags : std::vector<std::string>();
+  }
+  void add_tag(std::uint64_t id, std::string tag) override {
+    if (const auto one = socket(id)) one->tags.push_back(std::move(tag));
+  }
+  std::string attachment(std::uint64_t id) const override {
+    if (const auto changed = attachments().find(id); changed != attachments().end()) return changed->second;
+    const auto one = socket(id);
+    return one ? one->attachment : std::string();
+  }
+  std::vector<WebSocket> websockets(std::string_view tag) override {
+    auto open = actor_.services_.sockets.of(actor_.id_);
+    if (opening()) open.push_back(opening());
+    std::vector<WebSocket> tagged;
+    for (const auto& one : open)
+      if (tag.empty() || std::find(one->tags.begin(), one->tags.end(), tag) != one->tags.end())
+        tagged.emplace_back(*this, one->id);
+    return tagged;
+  }
+  void set_auto_response(std::string request, std::string response) override {
+    actor_.services_.sockets.set_auto_response(actor_.id_, std::move(request), std::move(response));
+  }
+
+  Start<Reply> calling(ObjectName to, Request request) override {
+    auto& services = actor_.services_;
+    if (!services.classes.contains(to.object_class) || !valid_name(to.name)) {
+      return [to](const Done<Reply>& done) {
+        done(fail(ErrorCode::not_found, "this engine has no object " + to.object_class + "/" + to.name));
+      };
+    }
+    return [&services, to = id_of(to, actor_.id_), request = std::move(request)](Done<Reply> done) mutable {
+      const auto once = std::make_shared<CallOnce>(std::move(done));
+      const auto deadline = services.clock.now() + static_cast<Time>(services.limits.object_call_ms);
+      const auto timer = services.timers.at(deadline, [once] {
+        once->answer(fail(ErrorCode::timed_out, "the object that was called did not answer within object_call_ms"));
+      });
+      services.router->send(event_for(to, OnRequest{std::move(request)}, [&services, once, timer](Result<Reply> reply) {
+        services.timers.cancel(timer);
+        once->answer(std::move(reply));
+      }));
+    };
+  }
+  Start<Nothing> sleeping(Time ms) override {
+    return [&services = actor_.services_, ms](Done<Nothing> done) {
+      services.timers.at(services.clock.now() + std::max<Time>(ms, 0), [done = std::move(done)] { done(Nothing{}); });
+    };
+  }
+  std::function<void(std::function<void()>)> executor() override {
+    return [&services = actor_.services_](std::function<void()> work) { services.offload.post(std::move(work)); };
+  }
+  std::shared_ptr<BodyTransfer> bodies() const {
+    auto* request = is<OnRequest>();
+    if (request == nullptr) throw ObjectError(ErrorCode::internal, "only a handler of a request has bodies");
+    if (!request->bodies) {
+      const auto whole = std::make_shared<WholeBodies>(request->request.body, std::move(event().done));
+      request->bodies = whole;
+      event().done = [whole](Result<Reply> reply) { whole->end(std::move(reply)); };
+    }
+    return request->bodies;
+  }
+  Start<std::optional<std::string>> reading() override {
+    return [bodies = bodies()](Done<std::optional<std::string>> done) { bodies->read(std::move(done)); };
+  }
+  Start<Nothing> replying(Reply head) override {
+    return [bodies = bodies(), head = std::move(head)](Done<Nothing> done) { bodies->reply(head, std::move(done)); };
+  }
+  Start<Nothing> writing(std::string part) override {
+    return [bodies = bodies(), part = std::move(part)](Done<Nothing> done) { bodies->write(part, std::move(done)); };
+  }
+  void suspend(std::coroutine_handle<> handler, std::function<void(std::function<void()>)> begin) override {
+    if (start) throw ObjectError(ErrorCode::internal, "a handler awaits one thing at a time");
+    waits = handler;
+    start = std::move(begin);
+  }
+  void block(int change) noexcept override { actor_.waiting().blocks += change; }
+
+  ObjectActor& actor_;
+
+ public:
+  std::coroutine_handle<> waits;
+  Task<Reply> task = Reply{};  // goes first: its end may use all of the above
+};
+
+ObjectActor::ObjectActor(caf::actor_config& config, Services& services, ObjectId id)
+    : Resident(config, services, std::move(id)) {}
+
+ObjectActor::~ObjectActor() {
+  if (waiting_) waiting_->handlers.clear();  // the end of a handler may unblock
+}
+
+ObjectActor::Waiting& ObjectActor::waiting() {
+  if (!waiting_) waiting_ = std::make_unique<Waiting>();
+  return *waiting_;
+}
+
+bool ObjectActor::busy() const noexcept {
+  return waiting_ && !(waiting_->handlers.empty() && waiting_->events.empty());
+}
 
 void ObjectActor::handle(const EnvelopePtr& envelope) {
-  auto& event = *envelope->event;
-  const auto refuse = [&](Error error) {
-    if (event.done) event.done(tl::unexpected(std::move(error)));
-  };
   if (!meta_) {
     auto loaded = object::load(in_flight_, id_);
-    if (!loaded) return refuse(std::move(loaded.error()));
+    if (!loaded) {
+      if (envelope->event->done) envelope->event->done(tl::unexpected(std::move(loaded.error())));
+      return;
+    }
     meta_ = *loaded;
     services_.counters.activations.fetch_add(1, std::memory_order_relaxed);
   }
-  const bool alarm = event.kind == ObjectEvent::Kind::alarm;
-  if (alarm && !alarm_is_due()) return;
-  object::Step step(id_, *meta_, services_.clock.now(), services_.limits, in_flight_);
-  auto reply = run(event, step);
-  if (!reply) {
-    instance_.reset();
-    if (alarm) step.retry_alarm();
-    else step.discard();
+  const auto& what = envelope->event->what;
+  if (const auto* resumed = std::get_if<Resume>(&what)) resume(*resumed);
+  else if (const auto* mail = std::get_if<MailEnded>(&what)) settle_mail(*mail);
+  else if (std::holds_alternative<Cancel>(what)) cancel_all({ErrorCode::shutting_down, "the engine closes", {}, 0, {}});
+  else if (blocked()) waiting_->events.push_back(envelope);
+  else begin(envelope);
+  while (waiting_ && !blocked() && !waiting_->events.empty()) {
+    const auto next = std::move(waiting_->events.front());
+    waiting_->events.pop_front();
+    begin(next);
   }
-  step.settle();
-  meta_ = step.meta();
-  const Time alarm_at = step.alarm_set() ? meta_->alarm : 0;
-  gate(std::move(step.writes()),
-       [envelope, &services = services_, id = id_, alarm_at, events = step.emitted(),
-        left = std::make_shared<Result<Reply>>(std::move(reply))](const Result<void>& durable) {
-         const NoLane on_writer;
-         if (durable && alarm_at != 0) services.on_alarm(id, alarm_at);
-         if (durable && events) services.hub.notify(id);
-         const auto& answer = envelope->event->done;
-         if (!answer) return;
-         if (durable) answer(std::move(*left));
-         else answer(tl::unexpected(durable.error()));
-       });
 }
 
-Result<Reply> ObjectActor::run(ObjectEvent& event, object::Step& step) {
-  try {
-    if (!instance_) {
-      instance_ = services_.classes.find(id_.object_class)->second();
-      instance_->on_activate(step);
-    }
-    if (event.kind == ObjectEvent::Kind::request) return instance_->on_request(step, event.request);
-    step.take_alarm();
-    instance_->on_alarm(step);
-    return Reply::empty();
-  } catch (const ObjectError& error) {
-    return tl::unexpected(error.error());
-  } catch (const std::exception& error) {
-    return threw(id_, error.what());
-  } catch (...) {
-    return threw(id_, "something that is no std::exception");
+bool ObjectActor::wanted(const EnvelopePtr& envelope) {
+  const auto& event = *envelope->event;
+  const auto say = [&](Result<Reply> answer) {
+    if (event.done) event.done(std::move(answer));
+    return false;
+  };
+  const auto running = [&](const auto& same) {
+    return waiting_ && std::any_of(waiting_->handlers.begin(), waiting_->handlers.end(),
+                                   [&](const auto& handler) { return same(*handler.second); });
+  };
+  if (std::holds_alternative<OnAlarm>(event.what)) {
+    const bool due = meta_->alarm != 0 && meta_->alarm <= services_.clock.now();
+    return due && !running([](const Running& r) { return r.ringing(); });
   }
+  if (const auto* mail = std::get_if<OnMessage>(&event.what)) {
+    const auto& message = mail->message;
+    const auto inbox = object::Inbox::load(in_flight_, id_, id_of(message.from, id_));
+    if (!inbox) return say(tl::unexpected(inbox.error()));
+    // What was taken is said to be when it is durable.
+    if (inbox->taken(message.seq)) {
+      gate({}, [envelope](const Result<void>& durable) {
+        const NoLane on_writer;
+        if (durable) envelope->event->done(Reply::empty());
+        else envelope->event->done(tl::unexpected(durable.error()));
+      });
+      return false;
+    }
+    if (running([&](const Running& r) {
+          const auto* other = r.is<OnMessage>();
+          return other != nullptr && other->message.seq == message.seq && other->message.from == message.from;
+        }))
+      return say(fail(ErrorCode::overloaded, "this message is being taken"));
+  }
+  return true;
+}
+
+void ObjectActor::begin(const EnvelopePtr& envelope) {
+  if (!wanted(envelope)) return;
+  auto running = std::make_unique<Running>(*this, envelope);
+  auto& r = *running;
+  advance(std::move(running), [this, &r] {
+    if (r.is<OnAlarm>() != nullptr) r.ring_alarm();
+    r.task = react(r);
+    if (!r.task.done()) r.task.start();
+  });
+}
+
+void ObjectActor::resume(const Resume& resumed) {
+  if (!waiting_) return;
+  const auto found = waiting_->handlers.find(resumed.waiter);
+  if (found == waiting_->handlers.end()) return;  // it was ended meanwhile
+  auto running = std::move(found->second);
+  waiting_->handlers.erase(found);
+  auto& r = *running;
+  if (resumed.error) {
+    r.begin(*meta_, services_.clock.now());
+    return finish(r, tl::unexpected(*resumed.error));
+  }
+  advance(std::move(running), [&r] { std::exchange(r.waits, nullptr).resume(); });
+}
+
+void ObjectActor::settle_mail(const MailEnded& ended) {
+  Running step(*this, nullptr);
+  step.begin(*meta_, services_.clock.now());
+  try {
+    using Fault = object::Step::Fault;
+    if (!ended.error) {
+      step.strike_mail(ended.mail);
+    } else {
+      const bool passing = retryable(ended.error->code) || ended.error->code == ErrorCode::internal;
+      step.retry_mail(ended.mail, passing ? Fault::passing : Fault::final, *ended.error);
+    }
+  } catch (const ObjectError&) {
+    return;  // the store cannot read: the letter is due again after the start
+  }
+  leave(step, std::nullopt);
+}
+
+Task<Reply> ObjectActor::react(Running& running) {
+  if (instance_) return handler_of(running);
+  instance_ = services_.classes.find(id_.object_class)->second.make();
+  auto activation = instance_->on_activate(running);
+  if (activation.done()) {
+    activation.take();
+    return handler_of(running);
+  }
+  return [](ObjectActor& self, Running& r, Task<> first) -> Task<Reply> {
+    co_await r.block_while(std::move(first));
+    co_return co_await self.handler_of(r);
+  }(*this, running, std::move(activation));
+}
+
+Task<Reply> ObjectActor::handler_of(Running& running) {
+  auto& object = *instance_;
+  const auto socket = [&](const SocketPtr& one) { return WebSocket(running, one->id); };
+  return std::visit(
+      Overloaded{
+          [&](OnRequest& on) { return object.on_request(running, on.request); },
+          [&](OnMessage& on) { return finished(object.on_message(running, on.message)); },
+          [&](OnAlarm&) { return finished(object.on_alarm(running)); },
+          [&](OnSocketOpen& on) { return finished(object.on_websocket_open(running, socket(on.socket), on.request)); },
+          [&](OnSocketMessage& on) {
+            return finished(object.on_websocket_message(running, socket(on.socket), on.message));
+          },
+          [&](OnSocketClose& on) { return finished(object.on_websocket_close(running, socket(on.socket), on.close)); },
+          [&](OnDeferred& on) {
+            if (on.then) return finished(on.then(object, running));
+            std::string data;
+            json::ObjectWriter(data).text("detail", on.thrown).end();
+            running.emit("object.defer_failed", std::move(data));
+            return Task<Reply>(Reply::empty());
+          },
+          [](auto&) { return Task<Reply>(Reply::empty()); },
+      },
+      running.event().what);
+}
+
+void ObjectActor::advance(std::unique_ptr<Running> running, const std::function<void()>& go) {
+  auto& r = *running;
+  r.begin(*meta_, services_.clock.now());
+  const auto threw = [&](const std::string& what) {
+    finish(r, fail(ErrorCode::internal, "object " + id_.object_class + "/" + id_.name + " threw: " + what));
+  };
+  try {
+    go();
+    if (r.task.done()) {
+      auto reply = r.task.take();
+      if (const auto* on = r.is<OnMessage>()) r.take_mail(id_of(on->message.from, id_), on->message.seq, on->floor);
+      return finish(r, std::move(reply));
+    }
+    if (!r.start) throw std::logic_error("it awaits something that its Context did not offer");
+    if (services_.closing.load(std::memory_order_relaxed))
+      throw ObjectError(ErrorCode::shutting_down, "the engine closes");
+  } catch (const ObjectError& error) {
+    return finish(r, tl::unexpected(error.error()));
+  } catch (const std::exception& error) {
+    return threw(error.what());
+  } catch (...) {
+    return threw("something that is no std::exception");
+  }
+  waiting().handlers.emplace(++waiting().last, std::move(running));
+  leave(r, std::nullopt);
+}
+
+void ObjectActor::finish(Running& r, Result<Reply> reply) {
+  if (reply) {
+    r.end_alarm();
+    leave(r, std::move(reply));
+    return;
+  }
+  r.task = Reply{};  // its locals go while its members are there
+  r.discard();
+  if (r.ringing()) r.retry_alarm();
+  leave(r, std::move(reply));
+  cancel_all(
+      {ErrorCode::internal,
+       "the object was reset, because another of its handlers threw; what this one wrote after its last await is "
+       "not kept",
+       {},
+       0,
+       {}});
+  instance_.reset();
+}
+
+void ObjectActor::cancel_all(const Error& error) {
+  if (!waiting_) return;
+  auto handlers = std::exchange(waiting_->handlers, {});
+  for (auto& [waiter, running] : handlers) {
+    running->task = Reply{};
+    running->begin(*meta_, services_.clock.now());
+    if (running->ringing()) running->retry_alarm();
+    leave(*running, tl::unexpected(error));
+  }
+}
+
+// What the stretch wrote goes to the disk, and behind it what it sends, what it begins to wait for, or its answer.
+void ObjectActor::leave(Running& r, std::optional<Result<Reply>> reply) {
+  r.settle();
+  meta_ = r.meta();
+  const bool opened = reply && *reply && r.opening();
+  if (opened) services_.sockets.add(r.opening());
+  std::vector<SocketPtr> open;
+  if (!r.attachments().empty() || !r.effects().frames.empty()) {
+    open = services_.sockets.of(id_);
+    if (!opened && r.opening()) open.push_back(r.opening());
+    for (const auto& one : open)
+      if (const auto changed = r.attachments().find(one->id); changed != r.attachments().end())
+        one->attachment = changed->second;
+  }
+  struct Leaving {
+    EnvelopePtr envelope;
+    std::optional<Result<Reply>> reply;
+    object::Effects effects;
+    std::vector<SocketPtr> open;
+    std::function<void(std::function<void()>)> start;
+    std::uint64_t waiter;
+  };
+  auto leaving =
+      std::make_shared<Leaving>(Leaving{r.envelope, std::move(reply), std::move(r.effects()), std::move(open),
+                                        std::exchange(r.start, nullptr), waiting_ ? waiting_->last : 0});
+  gate(std::move(r.writes()),
+       [leaving = std::move(leaving), &services = services_, id = id_, opened](const Result<void>& durable) {
+         const NoLane on_writer;
+         const auto& effects = leaving->effects;
+         if (!durable) {
+           if (opened) services.sockets.remove(*std::get<OnSocketOpen>(leaving->envelope->event->what).socket);
+           if (leaving->start) services.router->send(event_for(id, Resume{leaving->waiter, durable.error()}));
+           if (leaving->reply && leaving->envelope->event->done)
+             leaving->envelope->event->done(tl::unexpected(durable.error()));
+           return;
+         }
+         if (effects.alarm != 0) services.on_alarm(id, effects.alarm);
+         if (effects.events) services.hub.notify(id);
+         for (const auto& mail : effects.mail) services.on_mail(mail);
+         for (const auto& [socket, frame] : effects.frames) {
+           const auto to = std::find_if(leaving->open.begin(), leaving->open.end(),
+                                        [id = socket](const auto& one) { return one->id == id; });
+           if (to == leaving->open.end()) continue;
+           if (const auto* message = std::get_if<SocketMessage>(&frame)) (*to)->peer->send(*message);
+           else (*to)->peer->close(std::get<SocketClose>(frame));
+         }
+         for (const auto& work : effects.work) {
+           services.offload.post([&services, id, work] {
+             OnDeferred back;
+             try {
+               back.then = work();
+             } catch (const std::exception& error) {
+               back.thrown = error.what();
+             } catch (...) {
+               back.thrown = "something that is no std::exception";
+             }
+             services.router->send(event_for(id, std::move(back)));
+           });
+         }
+         if (leaving->start) {
+           leaving->start([alive = std::weak_ptr(services.alive), id, waiter = leaving->waiter] {
+             if (const auto held = alive.lock()) (*held)->router->send(event_for(id, Resume{waiter}));
+           });
+         }
+         if (leaving->reply && leaving->envelope->event->done)
+           leaving->envelope->event->done(std::move(*leaving->reply));
+       });
 }
 
 void ObjectActor::evicted() {
   if (instance_) instance_->on_evict();
+  services_.sockets.evicted(id_);
 }
 
 }  // namespace holdfast::shell

@@ -1,7 +1,15 @@
-// ObjectActor: the CAF actor of one object of a host's class. It makes the instance and runs its handlers, one event at
-// a time. What a handler threw, or a store that could not read, drops the instance: the next event makes it anew from
-// what is on disk.
+// ObjectActor: the CAF actor of one object of a host's class. It makes the instance and runs its handlers.
+//
+// One handler runs at a time. One that awaits is put aside, with everything it wrote on its way to the disk; what it
+// awaits begins behind the output gate and comes back as an event, Resume. Meanwhile other events run, unless a handler
+// blocks them (while it activates the instance, or in block_while): then they queue up here.
+//
+// What a handler threw, or a store that could not read, drops the instance, and ends the handlers that wait in it: the
+// next event makes it anew from what is on disk.
 #pragma once
+
+#include <deque>
+#include <unordered_map>
 
 #include "actors/object/object.hpp"
 #include "actors/shell/resident.hpp"
@@ -10,16 +18,40 @@ namespace holdfast::shell {
 
 class ObjectActor final : public Resident {
  public:
-  ObjectActor(caf::actor_config& config, Services& services, ObjectId id) : Resident(config, services, std::move(id)) {}
+  ObjectActor(caf::actor_config& config, Services& services, ObjectId id);
+  ~ObjectActor() override;
 
  private:
+  class Running;
+  // What there is only while handlers wait.
+  struct Waiting {
+    std::unordered_map<std::uint64_t, std::unique_ptr<Running>> handlers;  // by what they wait for
+    std::deque<EnvelopePtr> events;                                        // held up by a handler that blocks
+    std::uint64_t last = 0;
+    int blocks = 0;
+  };
+
   void handle(const EnvelopePtr& envelope) override;
+  [[nodiscard]] bool busy() const noexcept override;
   void evicted() override;
-  // Runs the handler of the event. What it throws comes back as an error.
-  [[nodiscard]] Result<Reply> run(ObjectEvent& event, object::Step& step);
-  [[nodiscard]] bool alarm_is_due() const;
+
+  void begin(const EnvelopePtr& envelope);
+  // False: there is nothing to do, and it was said.
+  [[nodiscard]] bool wanted(const EnvelopePtr& envelope);
+  void resume(const Resume& resume);
+  void settle_mail(const MailEnded& ended);
+  // Runs the handler on to its end or its next await.
+  void advance(std::unique_ptr<Running> running, const std::function<void()>& go);
+  void finish(Running& running, Result<Reply> reply);
+  void cancel_all(const Error& error);
+  void leave(Running& running, std::optional<Result<Reply>> reply);
+  [[nodiscard]] Task<Reply> react(Running& running);
+  [[nodiscard]] Task<Reply> handler_of(Running& running);
+  [[nodiscard]] Waiting& waiting();
+  [[nodiscard]] bool blocked() const noexcept { return waiting_ && waiting_->blocks > 0; }
 
   std::unique_ptr<Object> instance_;
+  std::unique_ptr<Waiting> waiting_;
   std::optional<object::Meta> meta_;
 };
 

@@ -26,7 +26,7 @@ void Resident::gate(WriteSet writes, std::function<void(const Result<void>&)> op
 }
 
 void Resident::leave_if_idle() {
-  if (last_commit_ > services_.pipeline.durable() || !services_.router->leave(id_, handled_)) return;
+  if (busy() || last_commit_ > services_.pipeline.durable() || !services_.router->leave(id_, handled_)) return;
   services_.counters.evictions.fetch_add(1, std::memory_order_relaxed);
   evicted();
   quit();

@@ -22,6 +22,8 @@ class Resident : public caf::event_based_actor {
 
   caf::behavior make_behavior() override;
   virtual void handle(const EnvelopePtr& envelope) = 0;
+  // Whether it holds what is not on disk and must stay in memory.
+  [[nodiscard]] virtual bool busy() const noexcept { return false; }
   // It leaves memory: everything is durable.
   virtual void evicted() {}
   // `open` is called once `writes` and all that was written before are durable, with NoLane.

@@ -115,6 +115,22 @@ void Router::sweep(Time now, Time idle_ms) {
   }
 }
 
+void Router::cancel() {
+  for (auto& shard : shards_) {
+    std::vector<EnvelopePtr> all;
+    {
+      const std::lock_guard lock(shard.mutex);
+      for (const auto& [id, entry] : shard.live) {
+        if (id.object_class.empty()) continue;
+        all.push_back(std::make_shared<Envelope>());
+        all.back()->session = id;
+        all.back()->event = std::make_unique<ObjectEvent>(ObjectEvent{Cancel{}, nullptr});
+      }
+    }
+    for (auto& envelope : all) send(std::move(envelope));
+  }
+}
+
 void Router::close() {
   closed_.store(true);
   for (auto& shard : shards_) {

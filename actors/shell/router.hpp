@@ -40,6 +40,8 @@ class Router {
   [[nodiscard]] bool leave(const ObjectId& session, std::uint64_t handled);
   // Asks those idle for idle_ms to leave. Call now and then.
   void sweep(Time now, Time idle_ms);
+  // Ends the handlers of objects that wait.
+  void cancel();
   // Forgets all actors and brings none to life any more: what is sent from then on is answered shutting_down.
   void close();
   [[nodiscard]] std::uint64_t live() const noexcept { return live_.load(std::memory_order_relaxed); }

@@ -1,4 +1,4 @@
-// Services: what every session actor of one engine shares. Owned by the engine; outlives all actors.
+// Services: what every actor in the Router of one engine shares. Owned by the engine; outlives all actors.
 #pragma once
 
 #include <atomic>
@@ -8,6 +8,9 @@
 
 #include "actors/session/kernel.hpp"
 #include "actors/shell/hub.hpp"
+#include "actors/shell/offload.hpp"
+#include "actors/shell/sockets.hpp"
+#include "actors/shell/timers.hpp"
 #include "src/core/clock.hpp"
 #include "storage/commit_pipeline.hpp"
 
@@ -35,20 +38,27 @@ struct Services {
   Clock& clock;
   Random& random;
   const Limits& limits;
-  const std::map<std::string, ObjectFactory, std::less<>>& classes;
+  const std::map<std::string, ObjectClass, std::less<>>& classes;
   const Vault& vault;
   const Signer& signer;
   std::string store_id;
   Durability durability;
   Hub& hub;
+  Timers& timers;
+  Offload& offload;
+  Sockets& sockets;
   Counters& counters;
   Router* router = nullptr;
   // The drain's ears. Called once the write set that says so is durable, on the thread that made it durable.
   std::function<void(const ObjectId&, const std::optional<session::ReadyMark>&, const session::Terms&)> on_ready;
   std::function<void(const ObjectId&, Time)> on_alarm;
   std::function<void(const keys::Callback&)> on_callback;
+  std::function<void(const keys::Mail&)> on_mail;
   std::function<void(const std::string& target)> on_push;  // turns wait to be pushed to this origin; any thread
   std::function<void(const ObjectId&)> on_shredded;
+  // Whoever may call back from outside the engine holds it while it does: the engine does not go before it is let go.
+  std::shared_ptr<Services*> alive = std::make_shared<Services*>(this);
+  std::atomic<bool> closing{false};  // handlers may not wait any more
 };
 
 }  // namespace holdfast::shell

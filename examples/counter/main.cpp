@@ -18,7 +18,7 @@ std::optional<holdfast::Time> after_ms(const std::string& body) {
 
 class Counter final : public holdfast::Object {
  public:
-  holdfast::Reply on_request(holdfast::Context& ctx, const holdfast::Request& request) override {
+  holdfast::Task<holdfast::Reply> on_request(holdfast::Context& ctx, const holdfast::Request& request) override {
     if (request.method == "POST" && request.path == "/increment") return value(increment(ctx));
     if (request.method == "GET" && request.path == "/value") return value(stored(ctx));
     if (request.method == "POST" && request.path == "/increment_later") {
@@ -30,7 +30,10 @@ class Counter final : public holdfast::Object {
     return holdfast::Reply::text("POST /increment, GET /value, POST /increment_later {\"after_ms\": N}\n", 404);
   }
 
-  void on_alarm(holdfast::Context& ctx) override { increment(ctx); }
+  holdfast::Task<> on_alarm(holdfast::Context& ctx) override {
+    increment(ctx);
+    return {};
+  }
 
  private:
   static std::int64_t stored(holdfast::Context& ctx) { return ctx.storage().get<std::int64_t>("n").value_or(0); }

@@ -44,6 +44,7 @@ constexpr std::array kFaces{
     Face{ErrorCode::overloaded, 503, true, "overloaded", "Too much is in flight"},
     Face{ErrorCode::shutting_down, 503, true, "shutting_down", "The server is starting or stopping"},
     Face{ErrorCode::insufficient_storage, 503, true, "insufficient_storage", "The disk is full"},
+    Face{ErrorCode::timed_out, 504, true, "timed_out", "No answer in time"},
 };
 
 constexpr bool in_order() {

@@ -58,6 +58,9 @@ constexpr std::array kFields{
     HOLDFAST_LIMIT(object_key_bytes_max),
     HOLDFAST_LIMIT(object_value_bytes_max),
     HOLDFAST_LIMIT(object_event_bytes_max),
+    HOLDFAST_LIMIT(object_call_ms),
+    HOLDFAST_LIMIT(websocket_message_bytes_max),
+    HOLDFAST_LIMIT(websocket_attachment_bytes_max),
     HOLDFAST_LIMIT(queue_window_messages),
 };
 #undef HOLDFAST_LIMIT

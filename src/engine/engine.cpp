@@ -293,20 +293,37 @@ void Engine::release_async(LeaseRef ref, Done<Nothing> done) {
 // ---- objects ----
 
 void Engine::call_async(std::string object_class, std::string name, Request request, Done<Reply> done) {
-  impl_->call(std::move(object_class), std::move(name), std::move(request), std::move(done));
+  impl_->call(std::move(object_class), std::move(name), std::move(request), nullptr, std::move(done));
+}
+
+void Engine::call_async(std::string object_class, std::string name, Request request,
+                        std::shared_ptr<BodyTransfer> bodies, Done<Reply> done) {
+  impl_->call(std::move(object_class), std::move(name), std::move(request), std::move(bodies), std::move(done));
 }
 
 Result<Reply> Engine::call(std::string object_class, std::string name, Request request) {
-  return wait_for<Reply>(impl_->pipeline(), [&](auto done) {
+  return wait_for<Reply>(impl_->pipeline(), [&](Done<Reply> done) {
     call_async(std::move(object_class), std::move(name), std::move(request), std::move(done));
   });
+}
+
+void Engine::open_websocket_async(std::string object_class, std::string name, Request request,
+                                  std::shared_ptr<SocketPeer> peer, Done<std::shared_ptr<SocketLink>> done) {
+  impl_->open_websocket(std::move(object_class), std::move(name), std::move(request), std::move(peer), std::move(done));
 }
 
 Result<EventPage> Engine::object_events(std::string object_class, std::string name, EventQuery query) {
   return impl_->object_events({std::string(kDefaultProject), std::move(name), std::move(object_class)}, query);
 }
 
-bool Engine::has_class(std::string_view object_class) const noexcept { return impl_->has_class(object_class); }
+bool Engine::has_class(std::string_view object_class) const noexcept {
+  return impl_->class_of(object_class) != nullptr;
+}
+
+bool Engine::takes_streams(std::string_view object_class) const noexcept {
+  const auto* found = impl_->class_of(object_class);
+  return found != nullptr && found->bodies == Bodies::streamed;
+}
 
 // ---- turns in this process, callbacks ----
 

@@ -27,12 +27,6 @@ caf::actor_system_config& configure(caf::actor_system_config& config, const Engi
   return config;
 }
 
-std::unique_ptr<shell::ObjectEvent> alarm_event() {
-  auto event = std::make_unique<shell::ObjectEvent>();
-  event->kind = shell::ObjectEvent::Kind::alarm;
-  return event;
-}
-
 shell::Router::Execution execution_of(const EngineParts& parts) {
   return parts.drive == EngineParts::Drive::stepped ? shell::Router::Execution::scheduler
                                                     : shell::Router::Execution::inline_lane;
@@ -48,6 +42,7 @@ Engine::Impl::Impl(EngineParts parts)
       permits_(limits().in_flight_max, limits().in_flight_bytes_max),
       pipeline_(*parts_.store, parts_.options.durability, limits().commit_batch_bytes_max),
       timers_(*parts_.clock),
+      offload_(parts_.drive == EngineParts::Drive::stepped ? 0 : std::max(1U, parts_.options.offload_threads)),
       system_(std::make_unique<caf::actor_system>(configure(config_, parts_))),
       services_{number_,
                 *parts_.store,
@@ -61,30 +56,37 @@ Engine::Impl::Impl(EngineParts parts)
                 parts_.identity.id,
                 parts_.options.durability,
                 hub_,
+                timers_,
+                offload_,
+                sockets_,
                 counters_,
                 nullptr,
                 {},
                 {},
                 {},
                 {},
+                {},
                 {}},
-      webhook_keys_(services_) {
+      webhook_keys_(services_),
+      mailer_(services_) {
   router_ = std::make_unique<shell::Router>(*system_, services_, execution_of(parts_));
   services_.router = router_.get();
-  alarms_ = std::make_unique<shell::DueIndex>(*parts_.store, keys::all_alarms(), *parts_.clock, timers_,
-                                              [this](std::string_view key) {
-                                                auto alarm = keys::parse_alarm(key);
-                                                if (!alarm) return true;
-                                                auto envelope = std::make_shared<shell::Envelope>();
-                                                const bool session = alarm->owner.object_class.empty();
-                                                // A class that this process does not have rings in one that does.
-                                                if (!session && !has_class(alarm->owner.object_class)) return true;
-                                                if (session) envelope->command = session::Alarm{};
-                                                else envelope->event = alarm_event();
-                                                envelope->session = std::move(alarm->owner);
-                                                router_->send(std::move(envelope));
-                                                return true;
-                                              });
+  alarms_ = std::make_unique<shell::DueIndex>(
+      *parts_.store, keys::all_alarms(), *parts_.clock, timers_, [this](std::string_view key) {
+        auto alarm = keys::parse_alarm(key);
+        if (!alarm) return true;
+        auto envelope = std::make_shared<shell::Envelope>();
+        const bool session = alarm->owner.object_class.empty();
+        // A class that this process does not have rings in one that does.
+        if (!session && class_of(alarm->owner.object_class) == nullptr) return true;
+        if (session) envelope->command = session::Alarm{};
+        else envelope->event = std::make_unique<shell::ObjectEvent>(shell::ObjectEvent{shell::OnAlarm{}, nullptr});
+        envelope->session = std::move(alarm->owner);
+        router_->send(std::move(envelope));
+        return true;
+      });
+  mail_ = std::make_unique<shell::DueIndex>(*parts_.store, keys::all_mail(), *parts_.clock, timers_,
+                                            [this](std::string_view key) { return mailer_.ring(key); });
   courier_ = std::make_unique<shell::Courier>(services_, *parts_.outbound, [this] { return webhook_keys_.secrets(); });
   callbacks_ = std::make_unique<shell::DueIndex>(*parts_.store, keys::all_callbacks(), *parts_.clock, timers_,
                                                  [this](std::string_view key) { return courier_->ring(key); });
@@ -110,6 +112,7 @@ Result<void> Engine::Impl::start() {
   };
   services_.on_alarm = [this](const ObjectId& session, Time at) { alarms_->set(keys::alarm({at, session})); };
   services_.on_callback = [this](const keys::Callback& callback) { callbacks_->set(keys::callback(callback)); };
+  services_.on_mail = [this](const keys::Mail& mail) { mail_->set(keys::mail(mail)); };
   services_.on_push = [this](const std::string& target) { pusher_->wake(target); };
   services_.on_shredded = [this](const ObjectId&) { shred_later(); };
   pipeline_.on_broken([this](const Error& error) {
@@ -139,6 +142,7 @@ Result<void> Engine::Impl::start() {
       std::move(*known));
   if (auto ok = alarms_->start(); !ok) return ok;
   if (auto ok = callbacks_->start(); !ok) return ok;
+  if (auto ok = mail_->start(); !ok) return ok;
   if (parts_.drive == EngineParts::Drive::threads) {
     pipeline_.start();
     timers_.start();
@@ -153,6 +157,9 @@ Result<void> Engine::Impl::start() {
 
 Engine::Impl::~Impl() {
   if (!abandoned_) close();
+  const std::weak_ptr<shell::Services*> callers = std::exchange(services_.alive, nullptr);
+  while (!callers.expired()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  offload_.stop();
   pusher_->stop();
   courier_->stop();
   timers_.stop();
@@ -161,6 +168,7 @@ Engine::Impl::~Impl() {
   services_.on_ready = [](const ObjectId&, const std::optional<session::ReadyMark>&, const session::Terms&) {};
   services_.on_alarm = [](const ObjectId&, Time) {};
   services_.on_callback = [](const keys::Callback&) {};
+  services_.on_mail = [](const keys::Mail&) {};
   services_.on_push = [](const std::string&) {};
   services_.on_shredded = [](const ObjectId&) {};
   caf::anon_send_exit(dispatcher_, caf::exit_reason::kill);
@@ -273,30 +281,6 @@ void Engine::Impl::command(ObjectId session, session::Command command, std::uint
   envelope->done = std::move(done);
   envelope->permit = std::move(permit);
   router_->send(std::move(envelope));
-}
-
-void Engine::Impl::call(std::string object_class, std::string name, Request request, Done<Reply> done) {
-  if (auto closed = closed_door()) return done(tl::unexpected(std::move(*closed)));
-  if (!has_class(object_class))
-    return done(holdfast::fail(ErrorCode::not_found, "this engine has no class " + object_class));
-  if (!valid_name(name))
-    return done(holdfast::fail(ErrorCode::invalid_name, "an object's name is [A-Za-z0-9][A-Za-z0-9._~:-]{0,127}"));
-  auto permit = permits_.take(request.body.size() + 256);
-  if (!permit)
-    return done(holdfast::fail(ErrorCode::overloaded, "too much is in flight; nothing was written, retry in a moment"));
-  auto envelope = std::make_shared<shell::Envelope>();
-  envelope->session = {std::string(kDefaultProject), std::move(name), std::move(object_class)};
-  envelope->event = std::make_unique<shell::ObjectEvent>();
-  envelope->event->request = std::move(request);
-  envelope->event->done = std::move(done);
-  envelope->permit = std::move(permit);
-  router_->send(std::move(envelope));
-}
-
-Result<EventPage> Engine::Impl::object_events(const ObjectId& id, const EventQuery& query) {
-  if (!has_class(id.object_class))
-    return holdfast::fail(ErrorCode::not_found, "this engine has no class " + id.object_class);
-  return object::read_events(*parts_.store->snapshot(), id, query);
 }
 
 void Engine::Impl::claim(ClaimRequest request, Done<std::vector<Delivery>> done) {
@@ -495,6 +479,9 @@ void Engine::Impl::close() {
     turns_->stop();  // handlers are told to end, and report while reports are still taken
     auto ready = Health::ready;
     health_.compare_exchange_strong(ready, Health::draining);
+    services_.closing = true;
+    router_->cancel();
+    offload_.stop();
     pusher_->stop();
     courier_->stop();
     parts_.outbound->close();

@@ -11,6 +11,7 @@
 #include "actors/shell/courier.hpp"
 #include "actors/shell/dispatcher.hpp"
 #include "actors/shell/due_index.hpp"
+#include "actors/shell/mailer.hpp"
 #include "actors/shell/pusher.hpp"
 #include "actors/shell/registry.hpp"
 #include "actors/shell/router.hpp"
@@ -59,9 +60,14 @@ class Engine::Impl {
     this->command(session, std::move(command), bytes, std::move(done));
   }
 
-  void call(std::string object_class, std::string name, Request request, Done<Reply> done);
+  void call(std::string object_class, std::string name, Request request, std::shared_ptr<BodyTransfer> bodies,
+            Done<Reply> done);
+  void open_websocket(std::string object_class, std::string name, Request request, std::shared_ptr<SocketPeer> peer,
+                      Done<std::shared_ptr<SocketLink>> done);
+  // Something that happened to an object, through the front door: with a permit, while the engine is open.
+  void happen(ObjectId id, decltype(shell::ObjectEvent::what) what, std::uint64_t bytes, Done<Reply> done);
   [[nodiscard]] Result<EventPage> object_events(const ObjectId& id, const EventQuery& query);
-  [[nodiscard]] bool has_class(std::string_view name) const noexcept { return parts_.options.classes.contains(name); }
+  [[nodiscard]] const ObjectClass* class_of(std::string_view name) const noexcept;
   void claim(ClaimRequest request, Done<std::vector<Delivery>> done);
   Result<Nothing> on_turn(std::string handler_class, TurnHandler handler, TurnOptions options);
   void rotate_webhook_secret(Done<std::string> done);
@@ -82,6 +88,8 @@ class Engine::Impl {
   [[nodiscard]] const StoreIdentity& identity() const noexcept { return parts_.identity; }
   [[nodiscard]] CommitPipeline& pipeline() noexcept { return pipeline_; }
   [[nodiscard]] shell::Timers& timers() noexcept { return timers_; }
+  [[nodiscard]] shell::Offload& offload() noexcept { return offload_; }
+  [[nodiscard]] shell::Sockets& sockets() noexcept { return sockets_; }
   [[nodiscard]] const Clock& clock() const noexcept { return *parts_.clock; }
   [[nodiscard]] caf::actor_system& system() noexcept { return *system_; }
   [[nodiscard]] shell::Router& router() noexcept { return *router_; }
@@ -118,6 +126,8 @@ class Engine::Impl {
   shell::Permits permits_;
   CommitPipeline pipeline_;
   shell::Timers timers_;
+  shell::Offload offload_;
+  shell::Sockets sockets_;
   caf::actor_system_config config_;
   std::unique_ptr<caf::actor_system> system_;
   shell::Services services_;
@@ -125,6 +135,8 @@ class Engine::Impl {
   std::unique_ptr<shell::Router> router_;
   shell::WebhookKeys webhook_keys_;
   std::unique_ptr<shell::DueIndex> alarms_;
+  shell::Mailer mailer_;
+  std::unique_ptr<shell::DueIndex> mail_;
   std::unique_ptr<shell::Courier> courier_;
   std::unique_ptr<shell::DueIndex> callbacks_;
   std::unique_ptr<shell::Pusher> pusher_;

@@ -32,8 +32,11 @@ constexpr std::string_view kPushed = "s3";  // the session whose turns are pushe
 // Counts, throws and sets alarms as it is asked to. What it holds in memory must be what is stored.
 class Counter final : public Object {
  public:
-  void on_activate(Context& ctx) override { n_ = stored(ctx); }
-  Reply on_request(Context& ctx, const Request& request) override {
+  Task<> on_activate(Context& ctx) override {
+    n_ = stored(ctx);
+    return {};
+  }
+  Task<Reply> on_request(Context& ctx, const Request& request) override {
     const auto on_disk = stored(ctx);  // may throw: a read fault
     REQUIRE(n_ == on_disk);
     ctx.storage().put("n", ++n_);
@@ -42,11 +45,12 @@ class Counter final : public Object {
     ctx.emit("incremented", std::to_string(n_));
     return Reply::text(std::to_string(n_));
   }
-  void on_alarm(Context& ctx) override {
+  Task<> on_alarm(Context& ctx) override {
     const auto on_disk = stored(ctx);  // may throw: a read fault
     REQUIRE(n_ == on_disk);
     ctx.storage().put("n", ++n_);
     ctx.emit("rung", std::to_string(n_));
+    return {};
   }
 
  private:
@@ -471,17 +475,18 @@ void World::increment() {
   if (how != 0) ++counted.asked;
   if (how == 1) ++counted.alarms;
   ++coverage_.increments;
-  engine_->call("counter", name, {"POST", path, ""}, [this, name, how, asked = generation_](Result<Reply> reply) {
-    if (asked != generation_) return;
-    if (how == 0) {
-      REQUIRE(!reply);
-      ++coverage_.thrown;
-      return;
-    }
-    if (!reply) return;
-    auto& told = counted_[name].answered;
-    told = std::max(told, static_cast<std::int64_t>(std::stoll(reply->body)));
-  });
+  engine_->call("counter", name, {"POST", path, ""}, nullptr,
+                [this, name, how, asked = generation_](Result<Reply> reply) {
+                  if (asked != generation_) return;
+                  if (how == 0) {
+                    REQUIRE(!reply);
+                    ++coverage_.thrown;
+                    return;
+                  }
+                  if (!reply) return;
+                  auto& told = counted_[name].answered;
+                  told = std::max(told, static_cast<std::int64_t>(std::stoll(reply->body)));
+                });
 }
 
 // Nobody was told of an increment that is gone, none happened twice, and each left one event.

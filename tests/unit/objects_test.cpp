@@ -17,9 +17,12 @@ std::atomic<int> g_alarm_failures{0};
 class Counter final : public Object {
  public:
   Counter() { ++g_made; }
-  void on_activate(Context& ctx) override { n_ = ctx.storage().get<std::int64_t>("n").value_or(0); }
+  Task<> on_activate(Context& ctx) override {
+    n_ = ctx.storage().get<std::int64_t>("n").value_or(0);
+    return {};
+  }
 
-  Reply on_request(Context& ctx, const Request& request) override {
+  Task<Reply> on_request(Context& ctx, const Request& request) override {
     auto& storage = ctx.storage();
     const auto& path = request.path;
     if (path == "/value") return Reply::text(std::to_string(n_));
@@ -76,7 +79,7 @@ class Counter final : public Object {
     return Reply::text(request.method + " " + ctx.object_class() + "/" + ctx.name(), 404);
   }
 
-  void on_alarm(Context& ctx) override {
+  Task<> on_alarm(Context& ctx) override {
     if (g_alarm_failures > 0) {
       --g_alarm_failures;
       ctx.storage().put("n", std::int64_t{1'000});
@@ -84,6 +87,7 @@ class Counter final : public Object {
     }
     ++g_alarms;
     ctx.storage().put("n", n_ += 100);
+    return {};
   }
 
  private:

@@ -18,6 +18,7 @@
 #include <future>
 #include <holdfast/error.hpp>
 #include <holdfast/options.hpp>
+#include <holdfast/transport.hpp>
 #include <holdfast/turn.hpp>
 #include <holdfast/types.hpp>
 #include <memory>
@@ -136,6 +137,14 @@ class Engine {
   // Errors: not_found (no such class), invalid_name, what the handler threw.
   void call_async(std::string object_class, std::string name, Request, Done<Reply>);
   Result<Reply> call(std::string object_class, std::string name, Request);
+  // The same for a front that can carry bodies in parts.
+  void call_async(std::string object_class, std::string name, Request, std::shared_ptr<BodyTransfer>, Done<Reply>);
+  // Whether requests to this class should be handed over before their body has come. False for a class that is not
+  // here.
+  [[nodiscard]] bool takes_streams(std::string_view object_class) const noexcept;
+  // Runs on_websocket_open of the object. The handshake may be answered when it is done.
+  void open_websocket_async(std::string object_class, std::string name, Request, std::shared_ptr<SocketPeer>,
+                            Done<std::shared_ptr<SocketLink>>);
   // What the object emitted, after `query.after`.
   [[nodiscard]] Result<EventPage> object_events(std::string object_class, std::string name, EventQuery query = {});
   [[nodiscard]] bool has_class(std::string_view object_class) const noexcept;

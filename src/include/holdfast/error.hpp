@@ -44,6 +44,7 @@ enum class ErrorCode : std::uint8_t {
   overloaded,              // 503: too much in flight; nothing was written
   shutting_down,           // 503: nothing was written
   insufficient_storage,    // 503: the disk is full; nothing was written
+  timed_out,               // 504: an object that was called did not answer in time; what it does is unknown
 };
 
 struct Error {

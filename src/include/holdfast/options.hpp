@@ -81,7 +81,10 @@ struct Limits {
   std::uint64_t object_key_bytes_max = 2'048;
   std::uint64_t object_value_bytes_max = 1 << 20;
   std::uint64_t object_event_bytes_max = 8 << 20;  // that one event of an object writes
-  std::uint64_t queue_window_messages = 256;       // queued messages of a live session held in memory
+  std::uint64_t object_call_ms = 30'000;           // until an object's call of another one must be answered
+  std::uint64_t websocket_message_bytes_max = 1 << 20;
+  std::uint64_t websocket_attachment_bytes_max = 16 << 10;
+  std::uint64_t queue_window_messages = 256;  // queued messages of a live session held in memory
 };
 
 // Every scalar limit by its name, in the order above: what GET /v1/limits shows and `holdfast serve` takes as a flag.
@@ -105,16 +108,17 @@ struct Options {
   // Private networks that pushes and callbacks may reach, as CIDR ("10.0.0.0/8"); all others are refused.
   std::vector<std::string> egress_allow;
   std::filesystem::path egress_ca_file;  // certificates that TLS targets are checked against; empty: the system's
-  std::map<std::string, ObjectFactory, std::less<>> classes;  // of objects, by name
+  std::map<std::string, ObjectClass, std::less<>> classes;  // of objects, by name
   LogLevel log_level = LogLevel::warn;
   LogFormat log_format = LogFormat::text;
-  unsigned worker_threads = 1;  // for the drain and for work that has no calling thread
-  unsigned turn_threads = 4;    // that run the handlers of Engine::on_turn
+  unsigned worker_threads = 1;   // for the drain and for work that has no calling thread
+  unsigned turn_threads = 4;     // that run the handlers of Engine::on_turn
+  unsigned offload_threads = 4;  // that run what objects defer or run off the actor
 
   // Objects of class `name` are made as T(). A class name is a name; Engine::open refuses others.
   template <class T>
-  void register_class(std::string name) {
-    classes.insert_or_assign(std::move(name), [] { return std::make_unique<T>(); });
+  void register_class(std::string name, Bodies bodies = Bodies::whole) {
+    classes.insert_or_assign(std::move(name), ObjectClass{[] { return std::make_unique<T>(); }, bodies});
   }
 };
 

@@ -1,0 +1,59 @@
+#include "actors/shell/mailer.hpp"
+
+#include "actors/object/mail.hpp"
+#include "actors/shell/router.hpp"
+
+namespace holdfast::shell {
+
+bool Mailer::ring(std::string_view key) {
+  const auto mail = keys::parse_mail(key);
+  if (!mail) return true;
+  if (under_way_.load(std::memory_order_relaxed) >= kUnderWay) return false;
+  const auto value = services_.store.get(Family::objects, keys::object_mail(mail->from, mail->seq));
+  const auto floor = object::lowest_mail(services_.store, mail->from, mail->seq);
+  if (!value || !floor) return false;  // the store cannot read now
+  ++under_way_;
+  if (!*value) {  // delivered, by a row of the index that was put off meanwhile
+    end(*mail, std::nullopt);
+    return true;
+  }
+  auto letter = object::decode_letter(**value);
+  if (!letter) {
+    end(*mail, std::move(letter.error()));
+    return true;
+  }
+  auto envelope = std::make_shared<Envelope>();
+  envelope->session = std::move(letter->to);
+  if (auto* message = std::get_if<AdmitRequest>(&letter->content)) {
+    session::Admit admit;
+    admit.messages.push_back(std::move(*message));
+    envelope->command = std::move(admit);
+    envelope->done = [this, mail = *mail](Result<session::Reply>&& reply) {
+      end(mail, reply ? std::nullopt : std::optional(std::move(reply.error())));
+    };
+  } else if (!services_.classes.contains(envelope->session.object_class)) {
+    --under_way_;  // a process that has the class delivers it
+    return true;
+  } else {
+    const auto& from = mail->from;
+    OnMessage event{{{from.object_class, from.name}, mail->seq, std::move(std::get<std::string>(letter->content))},
+                    *floor};
+    envelope->event = std::make_unique<ObjectEvent>(
+        ObjectEvent{std::move(event), [this, mail = *mail](Result<Reply> reply) {
+                      end(mail, reply ? std::nullopt : std::optional(std::move(reply.error())));
+                    }});
+  }
+  services_.router->send(std::move(envelope));
+  return true;
+}
+
+void Mailer::end(const keys::Mail& mail, std::optional<Error> error) {
+  --under_way_;
+  if (error && (error->code == ErrorCode::shutting_down || error->code == ErrorCode::commit_unknown)) return;
+  auto envelope = std::make_shared<Envelope>();
+  envelope->session = mail.from;
+  envelope->event = std::make_unique<ObjectEvent>(ObjectEvent{MailEnded{mail, std::move(error)}, nullptr});
+  services_.router->send(std::move(envelope));
+}
+
+}  // namespace holdfast::shell
