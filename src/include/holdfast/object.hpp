@@ -43,18 +43,33 @@ namespace holdfast {
 
 using HeaderFields = std::vector<std::pair<std::string, std::string>>;  // names in lower case
 
+// These have constructors, as whatever is written in braces after co_await must: GCC 12 makes bad copies of aggregates
+// there (its bug 98056).
 struct Request {
-  std::string method;
-  std::string path;  // below the object: "/increment"; "/" when there is none
+  Request() = default;
+  Request(std::string with_method, std::string to_path, std::string with_body = {}, HeaderFields with_headers = {},
+          std::string with_query = {})
+      : method(std::move(with_method)),
+        path(std::move(to_path)),
+        body(std::move(with_body)),
+        headers(std::move(with_headers)),
+        query(std::move(with_query)) {}
+
+  std::string method = "GET";
+  std::string path = "/";  // below the object: "/increment"; "/" when there is none
   std::string body;
-  HeaderFields headers{};
-  std::string query{};  // without the question mark, percent-encoded
+  HeaderFields headers;
+  std::string query;  // without the question mark, percent-encoded
 
   // The first field of that name; empty when there is none.
   [[nodiscard]] std::string_view header(std::string_view name) const noexcept;
 };
 
 struct Reply {
+  Reply() = default;
+  Reply(int with_status, std::string with_body, HeaderFields with_headers = {})
+      : status(with_status), body(std::move(with_body)), headers(std::move(with_headers)) {}
+
   int status = 200;
   std::string body;
   HeaderFields headers;
@@ -66,6 +81,10 @@ struct Reply {
 
 // Which object: one of a class of this engine, by its name.
 struct ObjectName {
+  ObjectName() = default;
+  ObjectName(std::string of_class, std::string of_name)
+      : object_class(std::move(of_class)), name(std::move(of_name)) {}
+
   std::string object_class;
   std::string name;
   bool operator==(const ObjectName&) const = default;
@@ -144,9 +163,9 @@ struct Codec<T, std::enable_if_t<std::is_arithmetic_v<T>>> {
 };
 
 struct ListOptions {
-  std::string prefix;
-  std::string from;  // first key, inclusive; empty: no bound
-  std::string to;    // end, exclusive; empty: no bound
+  std::string prefix{};
+  std::string from{};  // first key, inclusive; empty: no bound
+  std::string to{};    // end, exclusive; empty: no bound
   std::size_t limit = std::numeric_limits<std::size_t>::max();
   bool reverse = false;
 };
