@@ -10,12 +10,12 @@ const kServers = [["holdfast", "Holdfast"], ["workerd", "workerd (Durable Object
 
 // Every colour in one place: the page, its panels, edges, text and soft text, and the two servers.
 const colours = (page, panel, edge, ink, soft, holdfast, workerd) => `
-  .page { fill: ${page}; } .panel { fill: ${panel}; } .page, .grid { stroke: ${edge}; } text { fill: ${ink}; } .soft { fill: ${soft}; }
+  .page { fill: ${page}; } .panel { fill: ${panel}; } .value { stroke: ${panel}; } .page, .grid { stroke: ${edge}; } text { fill: ${ink}; } .soft { fill: ${soft}; }
   .holdfast .line { stroke: ${holdfast}; } .holdfast .dot, .holdfast .value { fill: ${holdfast}; }
   .workerd .line { stroke: ${workerd}; } .workerd .dot, .workerd .value { fill: ${workerd}; }`;
 const kStyle = `
   text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-  .title { font-size: 19px; font-weight: 650; } .small { font-size: 11.5px; } .value { font-size: 11.5px; font-weight: 600; }
+  .title { font-size: 19px; font-weight: 650; } .small { font-size: 11.5px; } .value { font-size: 11.5px; font-weight: 600; paint-order: stroke; stroke-width: 3px; }
   .middle { text-anchor: middle; } .end { text-anchor: end; } .line { fill: none; stroke-width: 2.5; stroke-linejoin: round; }
   ${colours("#ffffff", "#f6f8fa", "#d8dee4", "#1f2328", "#59636e", "#0b7285", "#bc4c00")}
   @media (prefers-color-scheme: dark) {${colours("#0d1117", "#161b22", "#30363d", "#e6edf3", "#9198a1", "#3bc9db", "#ffa94d")}
@@ -29,10 +29,10 @@ const decade = (power) => (power < 0 ? (10 ** power).toFixed(-power) : count(10 
 // `cells`: [{objects, connections, holdfast: {[field]: number}, workerd: {...}}]. `label` writes a value.
 export function chart(cells, { title, subtitle, field, label }) {
   const values = cells.flatMap((cell) => kServers.map(([server]) => cell[server][field]));
-  const low = Math.floor(Math.log10(Math.min(...values)));
-  const high = Math.ceil(Math.log10(Math.max(...values) * 1.6));  // room for the topmost label
+  const low = Math.log10(Math.min(...values) / 2);  // room for the labels below and above
+  const high = Math.log10(Math.max(...values) * 2);
   const y = (value) => kTop + (high - Math.log10(value)) / (high - low) * (kHeight - kTop - kBottom);
-  const powers = Array.from({ length: high - low + 1 }, (_, i) => low + i);
+  const powers = Array.from({ length: Math.floor(high) - Math.ceil(low) + 1 }, (_, i) => Math.ceil(low) + i);
   const panels = [...new Set(cells.map((cell) => cell.objects))];
   const width = (kWidth - kLeft - kGap - (panels.length - 1) * kGap) / panels.length;
   const out = [
@@ -44,7 +44,7 @@ export function chart(cells, { title, subtitle, field, label }) {
     ...powers.map((power) => text(kLeft - 8, y(10 ** power) + 4, "end soft small", decade(power))),
   ];
   kServers.forEach(([server, name], i) => {
-    const x = kWidth - 290 + i * 100;
+    const x = kWidth - 320 + i * 104;
     out.push(`<g class="${server}"><path d="M${x} 30h22" class="line"/><circle cx="${x + 11}" cy="30" r="4" class="dot"/></g>`,
       text(x + 30, 34, "", name));
   });
