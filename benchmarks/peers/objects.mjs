@@ -142,7 +142,10 @@ function summary_of(cell) {
 
 const rate = (n) => n.toFixed(0).replace(/\B(?=(\d{3})+$)/g, " ");
 const ms = (n) => n.toFixed(n < 1 ? 2 : n < 10 ? 1 : 0);
-const table = (head, rows) => `${[head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n")}\n`;
+const table = (head, rows) => {
+  const line = (row) => `| ${row.join(" | ")} |\n`;
+  return `${line(head)}|${"---|".repeat(head.length)}\n${rows.map(line).join("")}`;
+};
 
 function report({ syncs, first, cells }) {
   const speed = ({ requests_per_second, p50_ms }) => `${rate(requests_per_second)} (${ms(p50_ms)})`;
