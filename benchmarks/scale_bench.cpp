@@ -3,42 +3,18 @@
 //     scale_bench build DIR N     makes a store of N sessions with one queued message each
 //     scale_bench start DIR       opens it and answers one request: how long, how much memory
 //     scale_bench idle DIR N      makes N sessions, keeps them live and idle: memory of each, and after eviction
-#include <holdfast/engine.hpp>
-
-#include <jemalloc/jemalloc.h>
-
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
+#include <holdfast/engine.hpp>
 #include <thread>
+
+#include "benchmarks/measure.hpp"
 
 namespace {
 
 using namespace holdfast;
-using Steady = std::chrono::steady_clock;
-
-double seconds_since(Steady::time_point begin) { return std::chrono::duration<double>(Steady::now() - begin).count(); }
-
-std::uint64_t resident_kib() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t all = 0;
-  std::uint64_t resident = 0;
-  statm >> all >> resident;
-  return resident * 4;
-}
-
-// What the program holds of the allocator, without what the allocator keeps for later.
-std::uint64_t allocated_bytes() {
-  std::uint64_t epoch = 1;
-  std::size_t size = sizeof epoch;
-  mallctl("epoch", &epoch, &size, &epoch, size);
-  std::size_t allocated = 0;
-  size = sizeof allocated;
-  mallctl("stats.allocated", &allocated, &size, nullptr, 0);
-  return allocated;
-}
+using namespace holdfast::bench;
 
 std::unique_ptr<Engine> open(const char* directory, std::uint64_t live_max, std::uint64_t idle_ms) {
   Options options;
@@ -46,24 +22,7 @@ std::unique_ptr<Engine> open(const char* directory, std::uint64_t live_max, std:
   options.durability = Durability::buffered;  // how the store is made does not matter here
   options.limits.live_objects_max = live_max;
   options.limits.idle_evict_ms = idle_ms;
-  auto engine = Engine::open(std::move(options));
-  if (!engine) {
-    std::fprintf(stderr, "scale_bench: %s\n", engine.error().detail.c_str());
-    std::exit(3);
-  }
-  return std::move(*engine);
-}
-
-// Calls `make(i, done)` for i < n with at most 2 000 in the air.
-template <class Make>
-void many(std::uint64_t n, const Make& make) {
-  std::atomic<std::uint64_t> in_the_air{0};
-  for (std::uint64_t i = 0; i < n; ++i) {
-    while (in_the_air > 2'000) std::this_thread::yield();
-    ++in_the_air;
-    make(i, [&](const auto&) { --in_the_air; });
-  }
-  while (in_the_air != 0) std::this_thread::yield();
+  return open_or_exit(std::move(options));
 }
 
 int build(const char* directory, std::uint64_t n) {
