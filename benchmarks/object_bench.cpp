@@ -20,12 +20,12 @@ using namespace holdfast::bench;
 
 class Stateless final : public Object {
  public:
-  Reply on_request(Context&, const Request&) override { return Reply::empty(); }
+  Task<Reply> on_request(Context&, const Request&) override { return Reply::empty(); }
 };
 
 class Counter final : public Object {
  public:
-  Reply on_request(Context& ctx, const Request& request) override {
+  Task<Reply> on_request(Context& ctx, const Request& request) override {
     auto n = ctx.storage().get<std::int64_t>("n").value_or(0);
     if (request.method == "POST") ctx.storage().put("n", ++n);
     return Reply::text(std::to_string(n));

@@ -96,6 +96,7 @@ class ObjectActor::Running final : public object::Step {
   using Step::block;
 
   const EnvelopePtr envelope;
+  std::uint64_t waiter = 0;                          // the number of what it awaits
   std::function<void(std::function<void()>)> start;  // of what the handler awaits, until that stretch leaves
 
  private:
@@ -213,16 +214,13 @@ bool ObjectActor::busy() const noexcept {
 void ObjectActor::handle(const EnvelopePtr& envelope) {
   if (!meta_) {
     auto loaded = object::load(in_flight_, id_);
-    if (!loaded) {
-      if (envelope->event->done) envelope->event->done(tl::unexpected(std::move(loaded.error())));
-      return;
-    }
+    if (!loaded) return unreadable(*envelope->event, loaded.error());
     meta_ = *loaded;
     services_.counters.activations.fetch_add(1, std::memory_order_relaxed);
   }
   const auto& what = envelope->event->what;
   if (const auto* resumed = std::get_if<Resume>(&what)) resume(*resumed);
-  else if (const auto* mail = std::get_if<MailEnded>(&what)) settle_mail(*mail);
+  else if (const auto* mail = std::get_if<MailEnded>(&what)) settle_mail(*envelope->event, *mail);
   else if (std::holds_alternative<Cancel>(what)) cancel_all({ErrorCode::shutting_down, "the engine closes", {}, 0, {}});
   else if (blocked()) waiting_->events.push_back(envelope);
   else begin(envelope);
@@ -231,6 +229,16 @@ void ObjectActor::handle(const EnvelopePtr& envelope) {
     waiting_->events.pop_front();
     begin(next);
   }
+}
+
+// The store cannot read. Who asked is told; what nobody waits for comes again.
+void ObjectActor::unreadable(const ObjectEvent& event, const Error& error) {
+  constexpr Time kAgainMs = 1'000;
+  const auto again = services_.clock.now() + kAgainMs;
+  if (event.done) event.done(tl::unexpected(error));
+  else if (std::holds_alternative<OnAlarm>(event.what)) services_.on_alarm(id_, again);
+  else if (const auto* ended = std::get_if<MailEnded>(&event.what))
+    services_.timers.at(again, [&services = services_, mail = ended->mail] { services.on_mail(mail); });
 }
 
 bool ObjectActor::wanted(const EnvelopePtr& envelope) {
@@ -294,7 +302,7 @@ void ObjectActor::resume(const Resume& resumed) {
   advance(std::move(running), [&r] { std::exchange(r.waits, nullptr).resume(); });
 }
 
-void ObjectActor::settle_mail(const MailEnded& ended) {
+void ObjectActor::settle_mail(const ObjectEvent& event, const MailEnded& ended) {
   Running step(*this, nullptr);
   step.begin(*meta_, services_.clock.now());
   try {
@@ -305,8 +313,8 @@ void ObjectActor::settle_mail(const MailEnded& ended) {
       const bool passing = retryable(ended.error->code) || ended.error->code == ErrorCode::internal;
       step.retry_mail(ended.mail, passing ? Fault::passing : Fault::final, *ended.error);
     }
-  } catch (const ObjectError&) {
-    return;  // the store cannot read: the letter is due again after the start
+  } catch (const ObjectError& error) {
+    return unreadable(event, error.error());
   }
   leave(step, std::nullopt);
 }
@@ -373,7 +381,8 @@ void ObjectActor::advance(std::unique_ptr<Running> running, const std::function<
   } catch (...) {
     return threw("something that is no std::exception");
   }
-  waiting().handlers.emplace(++waiting().last, std::move(running));
+  r.waiter = ++services_.waiters;
+  waiting().handlers.emplace(r.waiter, std::move(running));
   leave(r, std::nullopt);
 }
 
@@ -430,9 +439,8 @@ void ObjectActor::leave(Running& r, std::optional<Result<Reply>> reply) {
     std::function<void(std::function<void()>)> start;
     std::uint64_t waiter;
   };
-  auto leaving =
-      std::make_shared<Leaving>(Leaving{r.envelope, std::move(reply), std::move(r.effects()), std::move(open),
-                                        std::exchange(r.start, nullptr), waiting_ ? waiting_->last : 0});
+  auto leaving = std::make_shared<Leaving>(Leaving{r.envelope, std::move(reply), std::move(r.effects()),
+                                                   std::move(open), std::exchange(r.start, nullptr), r.waiter});
   gate(std::move(r.writes()),
        [leaving = std::move(leaving), &services = services_, id = id_, opened](const Result<void>& durable) {
          const NoLane on_writer;

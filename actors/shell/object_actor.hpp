@@ -27,7 +27,6 @@ class ObjectActor final : public Resident {
   struct Waiting {
     std::unordered_map<std::uint64_t, std::unique_ptr<Running>> handlers;  // by what they wait for
     std::deque<EnvelopePtr> events;                                        // held up by a handler that blocks
-    std::uint64_t last = 0;
     int blocks = 0;
   };
 
@@ -39,7 +38,8 @@ class ObjectActor final : public Resident {
   // False: there is nothing to do, and it was said.
   [[nodiscard]] bool wanted(const EnvelopePtr& envelope);
   void resume(const Resume& resume);
-  void settle_mail(const MailEnded& ended);
+  void settle_mail(const ObjectEvent& event, const MailEnded& ended);
+  void unreadable(const ObjectEvent& event, const Error& error);
   // Runs the handler on to its end or its next await.
   void advance(std::unique_ptr<Running> running, const std::function<void()>& go);
   void finish(Running& running, Result<Reply> reply);

@@ -59,6 +59,8 @@ struct Services {
   // Whoever may call back from outside the engine holds it while it does: the engine does not go before it is let go.
   std::shared_ptr<Services*> alive = std::make_shared<Services*>(this);
   std::atomic<bool> closing{false};  // handlers may not wait any more
+  std::atomic<std::uint64_t> waiters{
+      0};  // numbers what handlers wait for, once in a process: a late answer finds nobody
 };
 
 }  // namespace holdfast::shell

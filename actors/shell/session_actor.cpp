@@ -41,7 +41,10 @@ Result<void> SessionActor::activate() {
 void SessionActor::handle(const EnvelopePtr& envelope) {
   if (!entity_) {
     if (auto ok = activate(); !ok) {
+      constexpr Time kAgainMs = 1'000;
       if (envelope->done) envelope->done(tl::unexpected(std::move(ok.error())));
+      else if (std::holds_alternative<session::Alarm>(envelope->command))
+        services_.on_alarm(id_, services_.clock.now() + kAgainMs);  // nobody waits for it, so it must come again
       return;
     }
   }

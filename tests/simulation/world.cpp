@@ -58,6 +58,72 @@ class Counter final : public Object {
   std::int64_t n_ = 0;
 };
 
+constexpr std::string_view kLedger = "ledger";  // a session that is paused for ever
+constexpr int kAccounts = 4;                    // and one that takes nothing
+ObjectName account(std::uint64_t n) { return {"account", "a" + std::to_string(n)}; }
+
+// Sends payments to others of its kind, asks them, naps and works elsewhere, and throws now and then. Whatever happens,
+// what all accounts have together stays 0, but for payments that were given up.
+class Account final : public Object {
+ public:
+  Task<> on_activate(Context& ctx) override {
+    balance_ = stored(ctx);
+    return {};
+  }
+
+  Task<Reply> on_request(Context& ctx, const Request& request) override {
+    check(ctx);
+    if (request.path == "/balance") co_return Reply::text(std::to_string(balance_));
+    if (request.path == "/pay") {
+      put(ctx, balance_ - 1);
+      ctx.enqueue(account(std::stoull(request.body)), "1");
+    } else if (request.path == "/write") {
+      ctx.storage().put("letters", ctx.storage().get<std::int64_t>("letters").value_or(0) + 1);
+      ctx.enqueue(std::string(kLedger), AdmitRequest::prompt(request.body));
+    } else if (request.path == "/ask") {
+      const auto reply = co_await ctx.call(account(std::stoull(request.body)), {"GET", "/balance"});
+      if (!reply) throw ObjectError(reply.error());
+      count(ctx, "asked");
+    } else if (request.path == "/nap") {
+      put(ctx, balance_ - 1);
+      ctx.enqueue(account(0), "1");
+      co_await ctx.sleep(50);
+      count(ctx, "naps");
+    } else if (request.path == "/work") {
+      co_await ctx.block_while(ctx.run([] {}));
+      check(ctx);
+    }
+    throw_now_and_then(ctx);
+    co_return Reply::text("done");
+  }
+
+  Task<> on_message(Context& ctx, const Inbound& mail) override {
+    check(ctx);
+    if (ctx.name() == account(kAccounts).name) throw ObjectError(ErrorCode::forbidden, "closed");
+    const auto key = "got/" + mail.from.name + "/" + std::to_string(mail.seq);
+    REQUIRE(!ctx.storage().get(key));  // never twice
+    ctx.storage().put(key, "");
+    put(ctx, balance_ + 1);
+    throw_now_and_then(ctx);
+    return {};
+  }
+
+ private:
+  static std::int64_t stored(Context& ctx) { return ctx.storage().get<std::int64_t>("balance").value_or(0); }
+  static void count(Context& ctx, std::string_view what) {
+    ctx.storage().put(what, ctx.storage().get<std::int64_t>(what).value_or(0) + 1);
+  }
+  static void throw_now_and_then(Context& ctx) {
+    if (ctx.now() % 5 == 0) throw std::runtime_error("now and then");
+  }
+  void check(Context& ctx) {
+    const auto on_disk = stored(ctx);  // may throw: a read fault
+    REQUIRE(balance_ == on_disk);
+  }
+  void put(Context& ctx, std::int64_t balance) { ctx.storage().put("balance", balance_ = balance); }
+  std::int64_t balance_ = 0;
+};
+
 // The first string member of that name.
 std::string text_in(const std::string& body, std::string_view name) {
   const auto begin = body.find("\"" + std::string(name) + "\":\"") + name.size() + 4;
@@ -86,6 +152,12 @@ World::World(std::uint64_t seed, Coverage& coverage) : random_(seed), seed_(seed
                    on_reply<PutResult>(generation_, [&made](auto put) { made = put.has_value(); }));
   settle();
   REQUIRE(made);
+  engine_->command(std::string(kLedger), session::Put{{}, {}}, 0, on_reply<PutResult>(generation_, [](auto) {}));
+  engine_->command(std::string(kLedger), session::Queue{{QueueAction::pause, {}}, {}}, 0,
+                   on_reply<Session>(generation_, [&made](auto paused) { made = paused.has_value(); }));
+  made = false;
+  settle();
+  REQUIRE(made);
 }
 
 World::~World() {
@@ -103,6 +175,7 @@ void World::open() {
   store_ = store.get();
   parts.store = std::move(store);
   parts.options.register_class<Counter>("counter");
+  parts.options.register_class<Account>("account");
   parts.outbound = std::make_unique<Receivers>(calls_, [this](const auto& call) { arrived(call); });
   parts.identity.id = "str_simulation";
   parts.master_key = master_;
@@ -132,7 +205,7 @@ void World::drain_actors() {
 
 void World::settle() {
   do drain_actors();
-  while (engine_->pipeline().commit_once() || !scheduler().jobs.empty());
+  while (engine_->pipeline().commit_once() || engine_->offload().run_one() || !scheduler().jobs.empty());
 }
 
 void World::run(int steps) {
@@ -186,6 +259,12 @@ void World::drain() {
     answer_calls_well();
   }
   REQUIRE(all_ended());
+  for (int round = 0; round < 300; ++round) {  // what is still on its way between accounts
+    now_ += 1'001;
+    engine_->timers().run_due();
+    settle();
+  }
+  verify_accounts();
   for (int round = 0; round < 20; ++round) {  // what is still due to be called back
     now_ += 1'000;
     engine_->timers().run_due();
@@ -275,7 +354,11 @@ void World::verify_outbox() {
 }
 
 void World::step() {
-  switch (pick(30)) {
+  switch (pick(34)) {
+    case 30: (void)engine_->offload().run_one(); break;
+    case 31:
+    case 32:
+    case 33: use_account(); break;
     case 28:
     case 29: increment(); break;
     case 26:
@@ -487,6 +570,56 @@ void World::increment() {
                   auto& told = counted_[name].answered;
                   told = std::max(told, static_cast<std::int64_t>(std::stoll(reply->body)));
                 });
+}
+
+void World::use_account() {
+  constexpr std::string_view kWays[] = {"/pay", "/pay", "/ask", "/nap", "/work", "/write"};
+  const auto way = kWays[pick(6)];
+  engine_->call("account", account(pick(kAccounts)).name,
+                {"POST", std::string(way), std::to_string(pick(kAccounts + 1))}, nullptr, [](const Result<Reply>&) {});
+}
+
+// After a healthy end: each payment arrived once or was given up, each letter to the ledger is there once, and nothing
+// is on its way.
+void World::verify_accounts() {
+  std::int64_t together = 0;
+  std::int64_t given_up = 0;
+  std::uint64_t letters = 0;
+  const auto number = [&](const ObjectId& id, std::string_view key) {
+    const auto stored = store_->get(Family::objects, keys::object_value(id, key));
+    REQUIRE(stored);
+    return *stored ? Codec<std::int64_t>::decode(**stored).value() : 0;
+  };
+  for (int n = 0; n < kAccounts; ++n) {
+    const ObjectId id{std::string(kDefaultProject), account(static_cast<std::uint64_t>(n)).name, "account"};
+    together += number(id, "balance");
+    coverage_.asked += static_cast<std::uint64_t>(number(id, "asked"));
+    coverage_.naps += static_cast<std::uint64_t>(number(id, "naps"));
+    letters += static_cast<std::uint64_t>(number(id, "letters"));
+    REQUIRE(store_->scan(Family::objects, keys::object_values(id, "got/"), [&](auto, auto) {
+      ++coverage_.payments;
+      return Visit::next;
+    }));
+    EventQuery query;
+    query.limit = SIZE_MAX;
+    query.bytes_max = SIZE_MAX;
+    const auto events = object::read_events(*store_, id, query);
+    REQUIRE(events);
+    for (const auto& event : events->items) {
+      REQUIRE(event.type == "object.message_failed");
+      ++given_up;
+    }
+  }
+  REQUIRE(together + given_up == 0);
+  coverage_.payments_given_up += static_cast<std::uint64_t>(given_up);
+  const auto ledger = session::load(*store_, {std::string(kDefaultProject), std::string(kLedger)});
+  REQUIRE(ledger);
+  REQUIRE(ledger->state.queued == letters);
+  coverage_.letters += letters;
+  REQUIRE(store_->scan(Family::index, keys::all_mail(), [](auto, auto) -> Visit {
+    FAIL("mail is still on its way");
+    return Visit::stop;
+  }));
 }
 
 // Nobody was told of an increment that is gone, none happened twice, and each left one event.
