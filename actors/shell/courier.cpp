@@ -35,9 +35,7 @@ std::size_t Courier::outstanding() const {
 }
 
 void Courier::read(const keys::Callback& callback, const std::string& waited_for) {
-  auto envelope = std::make_shared<Envelope>();
-  envelope->session = callback.session;
-  envelope->command = session::ReadCallback{callback.position};
+  auto envelope = std::make_shared<SessionCommand>(callback.session, session::ReadCallback{callback.position});
   envelope->done = [this, callback, waited_for](holdfast::Result<session::Reply>&& reply) {
     auto* job = reply ? std::get_if<session::CallbackJob>(&*reply) : nullptr;
     if (job != nullptr && !job->url.empty()) return send(callback, std::move(*job));
@@ -122,10 +120,8 @@ void Courier::end(const keys::Callback& callback, Result result, std::string det
     const std::lock_guard lock(mutex_);
     --outstanding_;
   }
-  auto envelope = std::make_shared<Envelope>();
-  envelope->session = callback.session;
-  envelope->command = session::EndCallback{callback.position, callback.at, result, std::move(detail)};
-  services_.router->send(std::move(envelope));
+  services_.router->send(std::make_shared<SessionCommand>(
+      callback.session, session::EndCallback{callback.position, callback.at, result, std::move(detail)}));
 }
 
 }  // namespace holdfast::shell

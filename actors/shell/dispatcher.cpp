@@ -135,9 +135,8 @@ std::optional<ReadySession> Dispatcher::next_for(PendingClaim& claim) {
 
 void Dispatcher::ask(ReadySession ready, const PendingClaimPtr& claim) {
   ++claim->asked;
-  auto envelope = std::make_shared<Envelope>();
-  envelope->session = ready.session;
-  envelope->command = session::Dispatch{claim->request.runtime, claim->request.lease_ms, !claim->target.empty()};
+  auto envelope = std::make_shared<SessionCommand>(
+      ready.session, session::Dispatch{claim->request.runtime, claim->request.lease_ms, !claim->target.empty()});
   envelope->done = [claim, ready = std::move(ready),
                     self = caf::actor_cast<caf::actor>(this)](Result<session::Reply>&& reply) mutable {
     auto* turn = reply ? std::get_if<session::Handout>(&*reply) : nullptr;

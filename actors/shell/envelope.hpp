@@ -1,4 +1,5 @@
-// Envelope: one command on its way to an actor, and its answer on the way back.
+// Envelope: what is on its way to an actor in the Router, and its answer on the way back. A session gets commands, an
+// object of a host's class gets events; either is counted, gated and answered in the same way.
 #pragma once
 
 #include <atomic>
@@ -65,7 +66,43 @@ class Permits {
   std::atomic<std::uint64_t> bytes_{0};
 };
 
-// ---- events of an object of a host's class ----
+struct Envelope {
+  enum class Kind : std::uint8_t {
+    work,
+    leave,  // nobody asked for a while: leave if nothing came meanwhile
+  };
+  Envelope() = default;  // leave
+  explicit Envelope(ObjectId receiver) : to(std::move(receiver)), kind(Kind::work) {}
+  virtual ~Envelope() = default;
+  Envelope(const Envelope&) = delete;
+  Envelope& operator=(const Envelope&) = delete;
+  // Answers, if somebody waits.
+  virtual void refuse(const Error&) {}
+
+  const ObjectId to;
+  const Kind kind = Kind::leave;
+  Permits::Permit permit;
+};
+using EnvelopePtr = std::shared_ptr<Envelope>;
+
+// Holds, after the command was applied, what leaves the session once its write set is durable.
+struct SessionCommand final : Envelope {
+  using Done = std::function<void(Result<session::Reply>&&)>;  // exactly once; may be empty
+  SessionCommand(ObjectId session, session::Command what, Done when_done = nullptr)
+      : Envelope(std::move(session)), command(std::move(what)), done(std::move(when_done)) {}
+  void refuse(const Error& error) override {
+    if (done) done(tl::unexpected(error));
+  }
+
+  session::Command command;
+  Done done;
+  Result<session::Reply> reply;
+  session::Effects effects;
+  session::Terms terms;  // of the session, when it is ready
+};
+using SessionCommandPtr = std::shared_ptr<SessionCommand>;
+
+// ---- what happens to an object of a host's class ----
 
 struct OnRequest {
   Request request;
@@ -103,29 +140,19 @@ struct MailEnded {
 };
 struct Cancel {};  // the engine closes: handlers that wait end
 
-struct ObjectEvent {
-  std::variant<OnRequest, OnMessage, OnAlarm, OnSocketOpen, OnSocketMessage, OnSocketClose, OnDeferred, Resume,
-               MailEnded, Cancel>
-      what;
+using Happening = std::variant<OnRequest, OnMessage, OnAlarm, OnSocketOpen, OnSocketMessage, OnSocketClose, OnDeferred,
+                               Resume, MailEnded, Cancel>;
+
+struct ObjectEvent final : Envelope {
+  ObjectEvent(ObjectId object, Happening happening, Done<Reply> when_done = nullptr)
+      : Envelope(std::move(object)), what(std::move(happening)), done(std::move(when_done)) {}
+  void refuse(const Error& error) override {
+    if (done) done(tl::unexpected(error));
+  }
+
+  Happening what;
   Done<Reply> done;  // exactly once; may be empty
 };
-
-// Holds, after the command was applied, what leaves the session once its write set is durable.
-struct Envelope {
-  enum class Kind : std::uint8_t {
-    command,
-    idle,  // nobody asked for a while: leave if nothing came meanwhile
-  } kind = Kind::command;
-  ObjectId session;
-  session::Command command;
-  std::function<void(Result<session::Reply>&&)> done;  // exactly once; may be empty for idle and alarms
-  std::unique_ptr<ObjectEvent> event;  // instead of a command, when `session` is an object of a host's class
-  Permits::Permit permit;
-
-  Result<session::Reply> reply;
-  session::Effects effects;
-  session::Terms terms;  // of the session, when it is ready
-};
-using EnvelopePtr = std::shared_ptr<Envelope>;
+using ObjectEventPtr = std::shared_ptr<ObjectEvent>;
 
 }  // namespace holdfast::shell

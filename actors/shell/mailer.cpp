@@ -22,38 +22,28 @@ bool Mailer::ring(std::string_view key) {
     end(*mail, std::move(letter.error()));
     return true;
   }
-  auto envelope = std::make_shared<Envelope>();
-  envelope->session = std::move(letter->to);
+  const auto ended = [this, mail = *mail](auto&& reply) {
+    end(mail, reply ? std::nullopt : std::optional(std::move(reply.error())));
+  };
   if (auto* message = std::get_if<AdmitRequest>(&letter->content)) {
     session::Admit admit;
     admit.messages.push_back(std::move(*message));
-    envelope->command = std::move(admit);
-    envelope->done = [this, mail = *mail](Result<session::Reply>&& reply) {
-      end(mail, reply ? std::nullopt : std::optional(std::move(reply.error())));
-    };
-  } else if (!services_.classes.contains(envelope->session.object_class)) {
-    --under_way_;  // a process that has the class delivers it
-    return true;
+    services_.router->send(std::make_shared<SessionCommand>(std::move(letter->to), std::move(admit), ended));
+  } else if (services_.classes.contains(letter->to.object_class)) {
+    OnMessage event{
+        {{mail->from.object_class, mail->from.name}, mail->seq, std::move(std::get<std::string>(letter->content))},
+        *floor};
+    services_.router->send(std::make_shared<ObjectEvent>(std::move(letter->to), std::move(event), ended));
   } else {
-    const auto& from = mail->from;
-    OnMessage event{{{from.object_class, from.name}, mail->seq, std::move(std::get<std::string>(letter->content))},
-                    *floor};
-    envelope->event = std::make_unique<ObjectEvent>(
-        ObjectEvent{std::move(event), [this, mail = *mail](Result<Reply> reply) {
-                      end(mail, reply ? std::nullopt : std::optional(std::move(reply.error())));
-                    }});
+    --under_way_;  // a process that has the class delivers it
   }
-  services_.router->send(std::move(envelope));
   return true;
 }
 
 void Mailer::end(const keys::Mail& mail, std::optional<Error> error) {
   --under_way_;
   if (error && (error->code == ErrorCode::shutting_down || error->code == ErrorCode::commit_unknown)) return;
-  auto envelope = std::make_shared<Envelope>();
-  envelope->session = mail.from;
-  envelope->event = std::make_unique<ObjectEvent>(ObjectEvent{MailEnded{mail, std::move(error)}, nullptr});
-  services_.router->send(std::move(envelope));
+  services_.router->send(std::make_shared<ObjectEvent>(mail.from, MailEnded{mail, std::move(error)}));
 }
 
 }  // namespace holdfast::shell

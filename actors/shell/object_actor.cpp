@@ -16,13 +16,6 @@ struct Overloaded : Visitors... {
 template <class... Visitors>
 Overloaded(Visitors...) -> Overloaded<Visitors...>;
 
-EnvelopePtr event_for(const ObjectId& id, decltype(ObjectEvent::what) what, Done<Reply> done = nullptr) {
-  auto envelope = std::make_shared<Envelope>();
-  envelope->session = id;
-  envelope->event = std::make_unique<ObjectEvent>(ObjectEvent{std::move(what), std::move(done)});
-  return envelope;
-}
-
 ObjectId id_of(const ObjectName& name, const ObjectId& near) { return {near.project, name.name, name.object_class}; }
 
 // The answer of a call, or of the clock: whichever comes first.
@@ -79,14 +72,13 @@ class WholeBodies final : public BodyTransfer {
 // One event and its handler, which is the Context that it has.
 class ObjectActor::Running final : public object::Step {
  public:
-  Running(ObjectActor& actor, EnvelopePtr of)
-      : Step(actor.id_, actor.services_.limits, actor.in_flight_), envelope(std::move(of)), actor_(actor) {}
+  Running(ObjectActor& actor, ObjectEventPtr of)
+      : Step(actor.id_, actor.services_.limits, actor.in_flight_), event(std::move(of)), actor_(actor) {}
   ~Running() = default;
 
-  [[nodiscard]] ObjectEvent& event() const noexcept { return *envelope->event; }
   template <class What>
   [[nodiscard]] What* is() const noexcept {
-    return std::get_if<What>(&event().what);
+    return std::get_if<What>(&event->what);
   }
   [[nodiscard]] const SocketPtr& opening() const noexcept {
     static const SocketPtr kNone;
@@ -95,7 +87,7 @@ class ObjectActor::Running final : public object::Step {
   }
   using Step::block;
 
-  const EnvelopePtr envelope;
+  const ObjectEventPtr event;
   std::uint64_t waiter = 0;                          // the number of what it awaits
   std::function<void(std::function<void()>)> start;  // of what the handler awaits, until that stretch leaves
 
@@ -148,10 +140,11 @@ class ObjectActor::Running final : public object::Step {
       const auto timer = services.timers.at(deadline, [once] {
         once->answer(fail(ErrorCode::timed_out, "the object that was called did not answer within object_call_ms"));
       });
-      services.router->send(event_for(to, OnRequest{std::move(request)}, [&services, once, timer](Result<Reply> reply) {
-        services.timers.cancel(timer);
-        once->answer(std::move(reply));
-      }));
+      services.router->send(std::make_shared<ObjectEvent>(to, OnRequest{std::move(request)},
+                                                          [&services, once, timer](Result<Reply> reply) {
+                                                            services.timers.cancel(timer);
+                                                            once->answer(std::move(reply));
+                                                          }));
     };
   }
   Start<Nothing> sleeping(Time ms) override {
@@ -166,9 +159,9 @@ class ObjectActor::Running final : public object::Step {
     auto* request = is<OnRequest>();
     if (request == nullptr) throw ObjectError(ErrorCode::internal, "only a handler of a request has bodies");
     if (!request->bodies) {
-      const auto whole = std::make_shared<WholeBodies>(request->request.body, std::move(event().done));
+      const auto whole = std::make_shared<WholeBodies>(request->request.body, std::move(event->done));
       request->bodies = whole;
-      event().done = [whole](Result<Reply> reply) { whole->end(std::move(reply)); };
+      event->done = [whole](Result<Reply> reply) { whole->end(std::move(reply)); };
     }
     return request->bodies;
   }
@@ -181,16 +174,29 @@ class ObjectActor::Running final : public object::Step {
   Start<Nothing> writing(std::string part) override {
     return [bodies = bodies(), part = std::move(part)](Done<Nothing> done) { bodies->write(part, std::move(done)); };
   }
-  void suspend(std::coroutine_handle<> handler, std::function<void(std::function<void()>)> begin) override {
+  void suspend(std::coroutine_handle<> handler, std::function<void(std::function<void()>)> begin,
+               detail::Hold hold) override {
     if (start) throw ObjectError(ErrorCode::internal, "a handler awaits one thing at a time");
     waits = handler;
     start = std::move(begin);
+    held = hold == detail::Hold::frame;
   }
-  void block(int change) noexcept override { actor_.waiting().blocks += change; }
+  void block(int change) noexcept override {
+    blocks_ += change;
+    if (!ended_) actor_.waiting().blocks += change;
+  }
 
   ObjectActor& actor_;
+  int blocks_ = 0;
+  bool ended_ = false;
 
  public:
+  // The handler is over for everybody else, though its frame may have to stay.
+  void end() noexcept {
+    actor_.waiting().blocks -= blocks_;
+    ended_ = true;
+  }
+  bool held = false;  // what it awaits uses its frame
   std::coroutine_handle<> waits;
   Task<Reply> task = Reply{};  // goes first: its end may use all of the above
 };
@@ -199,7 +205,9 @@ ObjectActor::ObjectActor(caf::actor_config& config, Services& services, ObjectId
     : Resident(config, services, std::move(id)) {}
 
 ObjectActor::~ObjectActor() {
-  if (waiting_) waiting_->handlers.clear();  // the end of a handler may unblock
+  if (!waiting_) return;
+  waiting_->handlers.clear();  // the end of a handler may unblock
+  waiting_->ending.clear();
 }
 
 ObjectActor::Waiting& ObjectActor::waiting() {
@@ -208,22 +216,23 @@ ObjectActor::Waiting& ObjectActor::waiting() {
 }
 
 bool ObjectActor::busy() const noexcept {
-  return waiting_ && !(waiting_->handlers.empty() && waiting_->events.empty());
+  return waiting_ && !(waiting_->handlers.empty() && waiting_->ending.empty() && waiting_->events.empty());
 }
 
 void ObjectActor::handle(const EnvelopePtr& envelope) {
+  const auto event = std::static_pointer_cast<ObjectEvent>(envelope);  // the Router sends objects nothing else
   if (!meta_) {
     auto loaded = object::load(in_flight_, id_);
-    if (!loaded) return unreadable(*envelope->event, loaded.error());
+    if (!loaded) return unreadable(*event, loaded.error());
     meta_ = *loaded;
     services_.counters.activations.fetch_add(1, std::memory_order_relaxed);
   }
-  const auto& what = envelope->event->what;
+  const auto& what = event->what;
   if (const auto* resumed = std::get_if<Resume>(&what)) resume(*resumed);
-  else if (const auto* mail = std::get_if<MailEnded>(&what)) settle_mail(*envelope->event, *mail);
+  else if (const auto* mail = std::get_if<MailEnded>(&what)) settle_mail(*event, *mail);
   else if (std::holds_alternative<Cancel>(what)) cancel_all({ErrorCode::shutting_down, "the engine closes", {}, 0, {}});
-  else if (blocked()) waiting_->events.push_back(envelope);
-  else begin(envelope);
+  else if (blocked()) waiting_->events.push_back(event);
+  else begin(event);
   while (waiting_ && !blocked() && !waiting_->events.empty()) {
     const auto next = std::move(waiting_->events.front());
     waiting_->events.pop_front();
@@ -241,45 +250,45 @@ void ObjectActor::unreadable(const ObjectEvent& event, const Error& error) {
     services_.timers.at(again, [&services = services_, mail = ended->mail] { services.on_mail(mail); });
 }
 
-bool ObjectActor::wanted(const EnvelopePtr& envelope) {
-  const auto& event = *envelope->event;
-  const auto say = [&](Result<Reply> answer) {
-    if (event.done) event.done(std::move(answer));
-    return false;
-  };
+bool ObjectActor::wanted(const ObjectEventPtr& event) {
   const auto running = [&](const auto& same) {
     return waiting_ && std::any_of(waiting_->handlers.begin(), waiting_->handlers.end(),
                                    [&](const auto& handler) { return same(*handler.second); });
   };
-  if (std::holds_alternative<OnAlarm>(event.what)) {
+  if (std::holds_alternative<OnAlarm>(event->what)) {
     const bool due = meta_->alarm != 0 && meta_->alarm <= services_.clock.now();
     return due && !running([](const Running& r) { return r.ringing(); });
   }
-  if (const auto* mail = std::get_if<OnMessage>(&event.what)) {
+  if (const auto* mail = std::get_if<OnMessage>(&event->what)) {
     const auto& message = mail->message;
     const auto inbox = object::Inbox::load(in_flight_, id_, id_of(message.from, id_));
-    if (!inbox) return say(tl::unexpected(inbox.error()));
+    if (!inbox) {
+      event->refuse(inbox.error());
+      return false;
+    }
     // What was taken is said to be when it is durable.
     if (inbox->taken(message.seq)) {
-      gate({}, [envelope](const Result<void>& durable) {
+      gate({}, [event](const Result<void>& durable) {
         const NoLane on_writer;
-        if (durable) envelope->event->done(Reply::empty());
-        else envelope->event->done(tl::unexpected(durable.error()));
+        if (durable) event->done(Reply::empty());
+        else event->refuse(durable.error());
       });
       return false;
     }
     if (running([&](const Running& r) {
           const auto* other = r.is<OnMessage>();
           return other != nullptr && other->message.seq == message.seq && other->message.from == message.from;
-        }))
-      return say(fail(ErrorCode::overloaded, "this message is being taken"));
+        })) {
+      event->refuse({ErrorCode::overloaded, "this message is being taken", {}, 0, {}});
+      return false;
+    }
   }
   return true;
 }
 
-void ObjectActor::begin(const EnvelopePtr& envelope) {
-  if (!wanted(envelope)) return;
-  auto running = std::make_unique<Running>(*this, envelope);
+void ObjectActor::begin(const ObjectEventPtr& event) {
+  if (!wanted(event)) return;
+  auto running = std::make_unique<Running>(*this, event);
   auto& r = *running;
   advance(std::move(running), [this, &r] {
     if (r.is<OnAlarm>() != nullptr) r.ring_alarm();
@@ -291,7 +300,10 @@ void ObjectActor::begin(const EnvelopePtr& envelope) {
 void ObjectActor::resume(const Resume& resumed) {
   if (!waiting_) return;
   const auto found = waiting_->handlers.find(resumed.waiter);
-  if (found == waiting_->handlers.end()) return;  // it was ended meanwhile
+  if (found == waiting_->handlers.end()) {  // it was ended meanwhile
+    waiting_->ending.erase(resumed.waiter);
+    return;
+  }
   auto running = std::move(found->second);
   waiting_->handlers.erase(found);
   auto& r = *running;
@@ -299,6 +311,7 @@ void ObjectActor::resume(const Resume& resumed) {
     r.begin(*meta_, services_.clock.now());
     return finish(r, tl::unexpected(*resumed.error));
   }
+  r.held = false;
   advance(std::move(running), [&r] { std::exchange(r.waits, nullptr).resume(); });
 }
 
@@ -355,7 +368,7 @@ Task<Reply> ObjectActor::handler_of(Running& running) {
           },
           [](auto&) { return Task<Reply>(Reply::empty()); },
       },
-      running.event().what);
+      running.event->what);
 }
 
 void ObjectActor::advance(std::unique_ptr<Running> running, const std::function<void()>& go) {
@@ -410,10 +423,12 @@ void ObjectActor::cancel_all(const Error& error) {
   if (!waiting_) return;
   auto handlers = std::exchange(waiting_->handlers, {});
   for (auto& [waiter, running] : handlers) {
-    running->task = Reply{};
+    running->end();
+    if (!running->held) running->task = Reply{};
     running->begin(*meta_, services_.clock.now());
     if (running->ringing()) running->retry_alarm();
     leave(*running, tl::unexpected(error));
+    if (running->held) waiting_->ending.emplace(waiter, std::pair(instance_, std::move(running)));
   }
 }
 
@@ -432,24 +447,24 @@ void ObjectActor::leave(Running& r, std::optional<Result<Reply>> reply) {
         one->attachment = changed->second;
   }
   struct Leaving {
-    EnvelopePtr envelope;
+    ObjectEventPtr event;
     std::optional<Result<Reply>> reply;
     object::Effects effects;
     std::vector<SocketPtr> open;
     std::function<void(std::function<void()>)> start;
     std::uint64_t waiter;
   };
-  auto leaving = std::make_shared<Leaving>(Leaving{r.envelope, std::move(reply), std::move(r.effects()),
-                                                   std::move(open), std::exchange(r.start, nullptr), r.waiter});
+  auto leaving = std::make_shared<Leaving>(Leaving{r.event, std::move(reply), std::move(r.effects()), std::move(open),
+                                                   std::exchange(r.start, nullptr), r.waiter});
   gate(std::move(r.writes()),
        [leaving = std::move(leaving), &services = services_, id = id_, opened](const Result<void>& durable) {
          const NoLane on_writer;
          const auto& effects = leaving->effects;
          if (!durable) {
-           if (opened) services.sockets.remove(*std::get<OnSocketOpen>(leaving->envelope->event->what).socket);
-           if (leaving->start) services.router->send(event_for(id, Resume{leaving->waiter, durable.error()}));
-           if (leaving->reply && leaving->envelope->event->done)
-             leaving->envelope->event->done(tl::unexpected(durable.error()));
+           if (opened) services.sockets.remove(*std::get<OnSocketOpen>(leaving->event->what).socket);
+           if (leaving->start)
+             services.router->send(std::make_shared<ObjectEvent>(id, Resume{leaving->waiter, durable.error()}));
+           if (leaving->reply && leaving->event->done) leaving->event->done(tl::unexpected(durable.error()));
            return;
          }
          if (effects.alarm != 0) services.on_alarm(id, effects.alarm);
@@ -472,16 +487,16 @@ void ObjectActor::leave(Running& r, std::optional<Result<Reply>> reply) {
              } catch (...) {
                back.thrown = "something that is no std::exception";
              }
-             services.router->send(event_for(id, std::move(back)));
+             services.router->send(std::make_shared<ObjectEvent>(id, std::move(back)));
            });
          }
          if (leaving->start) {
            leaving->start([alive = std::weak_ptr(services.alive), id, waiter = leaving->waiter] {
-             if (const auto held = alive.lock()) (*held)->router->send(event_for(id, Resume{waiter}));
+             if (const auto held = alive.lock())
+               (*held)->router->send(std::make_shared<ObjectEvent>(id, Resume{waiter}));
            });
          }
-         if (leaving->reply && leaving->envelope->event->done)
-           leaving->envelope->event->done(std::move(*leaving->reply));
+         if (leaving->reply && leaving->event->done) leaving->event->done(std::move(*leaving->reply));
        });
 }
 

@@ -25,8 +25,10 @@ class ObjectActor final : public Resident {
   class Running;
   // What there is only while handlers wait.
   struct Waiting {
+    // Ended, but what they await still uses their frames, and the instance.
+    std::unordered_map<std::uint64_t, std::pair<std::shared_ptr<Object>, std::unique_ptr<Running>>> ending;
     std::unordered_map<std::uint64_t, std::unique_ptr<Running>> handlers;  // by what they wait for
-    std::deque<EnvelopePtr> events;                                        // held up by a handler that blocks
+    std::deque<ObjectEventPtr> events;                                     // held up by a handler that blocks
     int blocks = 0;
   };
 
@@ -34,9 +36,9 @@ class ObjectActor final : public Resident {
   [[nodiscard]] bool busy() const noexcept override;
   void evicted() override;
 
-  void begin(const EnvelopePtr& envelope);
+  void begin(const ObjectEventPtr& event);
   // False: there is nothing to do, and it was said.
-  [[nodiscard]] bool wanted(const EnvelopePtr& envelope);
+  [[nodiscard]] bool wanted(const ObjectEventPtr& event);
   void resume(const Resume& resume);
   void settle_mail(const ObjectEvent& event, const MailEnded& ended);
   void unreadable(const ObjectEvent& event, const Error& error);
@@ -50,7 +52,7 @@ class ObjectActor final : public Resident {
   [[nodiscard]] Waiting& waiting();
   [[nodiscard]] bool blocked() const noexcept { return waiting_ && waiting_->blocks > 0; }
 
-  std::unique_ptr<Object> instance_;
+  std::shared_ptr<Object> instance_;
   std::unique_ptr<Waiting> waiting_;
   std::optional<object::Meta> meta_;
 };

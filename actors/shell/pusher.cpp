@@ -166,10 +166,7 @@ void Pusher::report(const Call& call, session::Command command) {
         if constexpr (requires { c.lease; }) c.lease = call.lease;
       },
       command);
-  auto envelope = std::make_shared<Envelope>();
-  envelope->session = call.lease.session;
-  envelope->command = std::move(command);
-  services_.router->send(std::move(envelope));
+  services_.router->send(std::make_shared<SessionCommand>(call.lease.session, std::move(command)));
 }
 
 void Pusher::leave(const std::string& target, std::optional<bool> reached) {

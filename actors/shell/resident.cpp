@@ -11,7 +11,7 @@ caf::behavior Resident::make_behavior() {
   return {[this](const EnvelopePtr& envelope) {
     ++handled_;
     in_flight_.prune(services_.pipeline.durable());
-    if (envelope->kind == Envelope::Kind::idle) leave_if_idle();
+    if (envelope->kind == Envelope::Kind::leave) leave_if_idle();
     else handle(envelope);
   }};
 }

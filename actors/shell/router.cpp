@@ -32,14 +32,16 @@ Router::Entry& Router::entry_of(Shard& shard, const ObjectId& session, Time now,
   if (live_.load(std::memory_order_relaxed) >= services_.limits.live_objects_max) {
     auto age = shard.ages.begin();
     for (int n = 0; n < 2 && age != shard.ages.end(); ++n, ++age) {
-      auto& idle = shard.live.at(*age);
+      auto& idle = shard.live.at(**age);
       ++idle.sent;
       crowded.push_back(idle.actor);
     }
   }
   live_.fetch_add(1, std::memory_order_relaxed);
-  shard.ages.push_back(session);
-  return shard.live.emplace(session, Entry{spawn(session), 0, now, now, std::prev(shard.ages.end())}).first->second;
+  const auto added = shard.live.emplace(session, Entry{spawn(session), 0, now, now, {}}).first;
+  shard.ages.push_back(&added->first);
+  added->second.age = std::prev(shard.ages.end());
+  return added->second;
 }
 
 caf::actor Router::spawn(const ObjectId& id) {
@@ -57,27 +59,18 @@ void Router::send(EnvelopePtr envelope) {
   std::vector<caf::actor> crowded;
   caf::actor actor;
   {
-    auto& shard = shard_of(envelope->session);
+    auto& shard = shard_of(envelope->to);
     const std::lock_guard lock(shard.mutex);
     if (!closed_.load(std::memory_order_relaxed)) {
-      auto& entry = entry_of(shard, envelope->session, now, crowded);
+      auto& entry = entry_of(shard, envelope->to, now, crowded);
       ++entry.sent;
       entry.used = now;
       actor = entry.actor;
     }
   }
-  if (!actor) {
-    const auto closed = fail(ErrorCode::shutting_down, "the engine is closed");
-    if (envelope->done) envelope->done(closed);
-    if (envelope->event && envelope->event->done) envelope->event->done(closed);
-    return;
-  }
+  if (!actor) return envelope->refuse({ErrorCode::shutting_down, "the engine is closed", {}, 0, {}});
   auto* lane = execution_ == Execution::inline_lane ? Lane::current(system_, engine_) : nullptr;
-  for (const auto& idle : crowded) {
-    auto leave = std::make_shared<Envelope>();
-    leave->kind = Envelope::Kind::idle;
-    mail(idle, std::move(leave), lane);
-  }
+  for (const auto& idle : crowded) mail(idle, std::make_shared<Envelope>(), lane);
   mail(actor, std::move(envelope), lane);
   if (lane != nullptr) lane->drain();
 }
@@ -99,18 +92,14 @@ void Router::sweep(Time now, Time idle_ms) {
     std::vector<caf::actor> idle;
     {
       const std::lock_guard lock(shard.mutex);
-      for (const auto& session : shard.ages) {
-        auto& entry = shard.live.at(session);
+      for (const auto* session : shard.ages) {
+        auto& entry = shard.live.at(*session);
         if (entry.used + idle_ms > now) break;
         ++entry.sent;
         idle.push_back(entry.actor);
       }
     }
-    for (const auto& actor : idle) {
-      auto leave = std::make_shared<Envelope>();
-      leave->kind = Envelope::Kind::idle;
-      mail(actor, std::move(leave), lane);
-    }
+    for (const auto& actor : idle) mail(actor, std::make_shared<Envelope>(), lane);
     if (lane != nullptr) lane->drain();
   }
 }
@@ -122,9 +111,7 @@ void Router::cancel() {
       const std::lock_guard lock(shard.mutex);
       for (const auto& [id, entry] : shard.live) {
         if (id.object_class.empty()) continue;
-        all.push_back(std::make_shared<Envelope>());
-        all.back()->session = id;
-        all.back()->event = std::make_unique<ObjectEvent>(ObjectEvent{Cancel{}, nullptr});
+        all.push_back(std::make_shared<ObjectEvent>(id, Cancel{}));
       }
     }
     for (auto& envelope : all) send(std::move(envelope));

@@ -35,7 +35,7 @@ class Router {
   Router(caf::actor_system& system, Services& services, Execution execution);
   ~Router();
 
-  void send(EnvelopePtr envelope);  // to envelope->session
+  void send(EnvelopePtr envelope);  // to envelope->to
   // Called by an actor that handled `handled` envelopes. True: it is forgotten and must quit.
   [[nodiscard]] bool leave(const ObjectId& session, std::uint64_t handled);
   // Asks those idle for idle_ms to leave. Call now and then.
@@ -52,12 +52,12 @@ class Router {
     std::uint64_t sent = 0;
     Time used = 0;
     Time aged = 0;
-    std::list<ObjectId>::iterator age;
+    std::list<const ObjectId*>::iterator age;
   };
   struct Shard {
     std::mutex mutex;
     std::unordered_map<ObjectId, Entry> live;
-    std::list<ObjectId> ages;  // the longest unused first, to within kAgeMs
+    std::list<const ObjectId*> ages;  // keys of `live`, the longest unused first, to within kAgeMs
   };
   Shard& shard_of(const ObjectId& session) { return shards_[std::hash<ObjectId>{}(session) % shards_.size()]; }
   [[nodiscard]] Entry& entry_of(Shard& shard, const ObjectId& session, Time now, std::vector<caf::actor>& crowded);

@@ -13,19 +13,19 @@ void count(Counters& counters, const session::Effects& effects) {
   if (effects.completed != 0) counters.completed.fetch_add(effects.completed, kOrder);
 }
 
-void depart(Services& services, Envelope& envelope, const Result<void>& durable) {
+void depart(Services& services, SessionCommand& command, const Result<void>& durable) {
   if (!durable) {
-    if (envelope.done) envelope.done(tl::unexpected(durable.error()));
+    if (command.done) command.done(tl::unexpected(durable.error()));
     return;
   }
-  const auto& effects = envelope.effects;
+  const auto& effects = command.effects;
   count(services.counters, effects);
-  if (effects.events) services.hub.notify(envelope.session);
-  if (effects.ready_changed) services.on_ready(envelope.session, effects.ready, envelope.terms);
-  if (effects.alarm != 0) services.on_alarm(envelope.session, effects.alarm);
+  if (effects.events) services.hub.notify(command.to);
+  if (effects.ready_changed) services.on_ready(command.to, effects.ready, command.terms);
+  if (effects.alarm != 0) services.on_alarm(command.to, effects.alarm);
   for (const auto& callback : effects.callbacks) services.on_callback(callback);
-  if (effects.shredded) services.on_shredded(envelope.session);
-  if (envelope.done) envelope.done(std::move(envelope.reply));
+  if (effects.shredded) services.on_shredded(command.to);
+  if (command.done) command.done(std::move(command.reply));
 }
 
 }  // namespace
@@ -39,11 +39,12 @@ Result<void> SessionActor::activate() {
 }
 
 void SessionActor::handle(const EnvelopePtr& envelope) {
+  const auto command = std::static_pointer_cast<SessionCommand>(envelope);  // the Router sends sessions nothing else
   if (!entity_) {
     if (auto ok = activate(); !ok) {
       constexpr Time kAgainMs = 1'000;
-      if (envelope->done) envelope->done(tl::unexpected(std::move(ok.error())));
-      else if (std::holds_alternative<session::Alarm>(envelope->command))
+      command->refuse(ok.error());
+      if (std::holds_alternative<session::Alarm>(command->command))
         services_.on_alarm(id_, services_.clock.now() + kAgainMs);  // nobody waits for it, so it must come again
       return;
     }
@@ -57,18 +58,18 @@ void SessionActor::handle(const EnvelopePtr& envelope) {
                                  services_.store_id,
                                  services_.durability,
                                  in_flight_};
-  auto step = session::apply(*entity_, envelope->command, context);
+  auto step = session::apply(*entity_, command->command, context);
   if (step.reload) entity_.reset();
-  leave_through_gate(envelope, std::move(step));
+  leave_through_gate(command, std::move(step));
 }
 
-void SessionActor::leave_through_gate(const EnvelopePtr& envelope, session::Step step) {
-  envelope->reply = std::move(step.reply);
-  envelope->effects = std::move(step.effects);
-  if (envelope->effects.ready && entity_) envelope->terms = session::terms_of(entity_->document);
-  gate(std::move(step.writes), [envelope, &services = services_](const Result<void>& durable) {
+void SessionActor::leave_through_gate(const SessionCommandPtr& command, session::Step step) {
+  command->reply = std::move(step.reply);
+  command->effects = std::move(step.effects);
+  if (command->effects.ready && entity_) command->terms = session::terms_of(entity_->document);
+  gate(std::move(step.writes), [command, &services = services_](const Result<void>& durable) {
     const NoLane on_writer;
-    depart(services, *envelope, durable);
+    depart(services, *command, durable);
   });
 }
 

@@ -13,7 +13,7 @@ class SessionActor final : public Resident {
  private:
   void handle(const EnvelopePtr& envelope) override;
   [[nodiscard]] Result<void> activate();
-  void leave_through_gate(const EnvelopePtr& envelope, session::Step step);
+  void leave_through_gate(const SessionCommandPtr& command, session::Step step);
 
   std::unique_ptr<session::Entity> entity_;
 };

@@ -75,14 +75,11 @@ Engine::Impl::Impl(EngineParts parts)
       *parts_.store, keys::all_alarms(), *parts_.clock, timers_, [this](std::string_view key) {
         auto alarm = keys::parse_alarm(key);
         if (!alarm) return true;
-        auto envelope = std::make_shared<shell::Envelope>();
-        const bool session = alarm->owner.object_class.empty();
-        // A class that this process does not have rings in one that does.
-        if (!session && class_of(alarm->owner.object_class) == nullptr) return true;
-        if (session) envelope->command = session::Alarm{};
-        else envelope->event = std::make_unique<shell::ObjectEvent>(shell::ObjectEvent{shell::OnAlarm{}, nullptr});
-        envelope->session = std::move(alarm->owner);
-        router_->send(std::move(envelope));
+        auto& owner = alarm->owner;
+        if (owner.object_class.empty())
+          router_->send(std::make_shared<shell::SessionCommand>(std::move(owner), session::Alarm{}));
+        else if (class_of(owner.object_class) != nullptr)  // others ring in a process that has their class
+          router_->send(std::make_shared<shell::ObjectEvent>(std::move(owner), shell::OnAlarm{}));
         return true;
       });
   mail_ = std::make_unique<shell::DueIndex>(*parts_.store, keys::all_mail(), *parts_.clock, timers_,
@@ -220,12 +217,8 @@ Result<void> Engine::Impl::fence(const std::string& runtime) {
                                       return Visit::next;
                                     });
   if (!scanned) return scanned;
-  for (auto& session : held) {
-    auto envelope = std::make_shared<shell::Envelope>();
-    envelope->session = std::move(session);
-    envelope->command = session::Fence{runtime};
-    router_->send(std::move(envelope));
-  }
+  for (auto& session : held)
+    router_->send(std::make_shared<shell::SessionCommand>(std::move(session), session::Fence{runtime}));
   return {};
 }
 
@@ -275,10 +268,7 @@ void Engine::Impl::command(ObjectId session, session::Command command, std::uint
   auto permit = permits_.take(bytes + 256);
   if (!permit)
     return done(holdfast::fail(ErrorCode::overloaded, "too much is in flight; nothing was written, retry in a moment"));
-  auto envelope = std::make_shared<shell::Envelope>();
-  envelope->session = std::move(session);
-  envelope->command = std::move(command);
-  envelope->done = std::move(done);
+  auto envelope = std::make_shared<shell::SessionCommand>(std::move(session), std::move(command), std::move(done));
   envelope->permit = std::move(permit);
   router_->send(std::move(envelope));
 }

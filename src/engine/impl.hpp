@@ -65,7 +65,7 @@ class Engine::Impl {
   void open_websocket(std::string object_class, std::string name, Request request, std::shared_ptr<SocketPeer> peer,
                       Done<std::shared_ptr<SocketLink>> done);
   // Something that happened to an object, through the front door: with a permit, while the engine is open.
-  void happen(ObjectId id, decltype(shell::ObjectEvent::what) what, std::uint64_t bytes, Done<Reply> done);
+  void happen(ObjectId id, shell::Happening what, std::uint64_t bytes, Done<Reply> done);
   [[nodiscard]] Result<EventPage> object_events(const ObjectId& id, const EventQuery& query);
   [[nodiscard]] const ObjectClass* class_of(std::string_view name) const noexcept;
   void claim(ClaimRequest request, Done<std::vector<Delivery>> done);

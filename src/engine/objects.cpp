@@ -55,7 +55,7 @@ const ObjectClass* Engine::Impl::class_of(std::string_view name) const noexcept 
   return found == parts_.options.classes.end() ? nullptr : &found->second;
 }
 
-void Engine::Impl::happen(ObjectId id, decltype(shell::ObjectEvent::what) what, std::uint64_t bytes, Done<Reply> done) {
+void Engine::Impl::happen(ObjectId id, shell::Happening what, std::uint64_t bytes, Done<Reply> done) {
   if (auto closed = closed_door()) return done(tl::unexpected(std::move(*closed)));
   if (class_of(id.object_class) == nullptr)
     return done(holdfast::fail(ErrorCode::not_found, "this engine has no class " + id.object_class));
@@ -64,9 +64,7 @@ void Engine::Impl::happen(ObjectId id, decltype(shell::ObjectEvent::what) what, 
   auto permit = permits_.take(bytes + kEventBytes);
   if (!permit)
     return done(holdfast::fail(ErrorCode::overloaded, "too much is in flight; nothing was written, retry in a moment"));
-  auto envelope = std::make_shared<shell::Envelope>();
-  envelope->session = std::move(id);
-  envelope->event = std::make_unique<shell::ObjectEvent>(shell::ObjectEvent{std::move(what), std::move(done)});
+  auto envelope = std::make_shared<shell::ObjectEvent>(std::move(id), std::move(what), std::move(done));
   envelope->permit = std::move(permit);
   router_->send(std::move(envelope));
 }

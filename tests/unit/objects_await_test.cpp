@@ -99,7 +99,10 @@ class Awaiter final : public Object {
     }
     if (path == "/wait" || path == "/wait_and_throw" || path == "/wait_blocking") {
       put(ctx, n_ + 1);
-      auto wait = [](Context& c) -> Task<> { co_await c.run([gate = g_gate] { gate->pass(); }); };
+      auto wait = [](Context& c) -> Task<> {
+        const auto gate = g_gate;
+        co_await c.run([&] { gate->pass(); });
+      };
       if (path == "/wait_blocking") co_await ctx.block_while(wait(ctx));
       else co_await wait(ctx);
       put(ctx, n_ + 10);
@@ -173,7 +176,8 @@ class Awaiter final : public Object {
   Task<> on_alarm(Context& ctx) override {
     const CountsItsEnd end;
     put(ctx, n_ + 1);
-    co_await ctx.run([gate = g_gate] { gate->pass(); });
+    const auto gate = g_gate;
+    co_await ctx.run([&] { gate->pass(); });
     put(ctx, n_ + 10);
   }
 
@@ -194,7 +198,8 @@ class Follower final : public Object {
     const auto reply = co_await ctx.call(other("leader"), {"GET", "/add", ""});
     if (!reply) throw ObjectError(reply.error());
     loaded_ = reply->body;
-    co_await ctx.run([gate = g_gate] { gate->pass(); });
+    const auto gate = g_gate;
+    co_await ctx.run([&] { gate->pass(); });
   }
   Task<Reply> on_request(Context&, const Request&) override { return Reply::text(loaded_); }
 

@@ -82,8 +82,7 @@ struct Reply {
 // Which object: one of a class of this engine, by its name.
 struct ObjectName {
   ObjectName() = default;
-  ObjectName(std::string of_class, std::string of_name)
-      : object_class(std::move(of_class)), name(std::move(of_name)) {}
+  ObjectName(std::string of_class, std::string of_name) : object_class(std::move(of_class)), name(std::move(of_name)) {}
 
   std::string object_class;
   std::string name;
@@ -280,11 +279,31 @@ class Object;
 template <class T>
 using Start = std::function<void(Done<T>)>;
 
-// What `co_await ctx.wait_for<T>(...)` waits for.
+namespace detail {
+
+// GCC 12 destroys a lambda twice that is written into a co_await expression and owns what it captured (its bug 99576).
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+template <class Lambda>
+inline constexpr bool safe_in_co_await = std::is_trivially_copyable_v<Lambda>;
+#else
+template <class Lambda>
+inline constexpr bool safe_in_co_await = true;
+#endif
+
+// What becomes of a handler that is ended while it waits.
+enum class Hold : std::uint8_t {
+  none,   // its frame goes at once
+  frame,  // its frame stays until what it awaits has answered, which uses it
+};
+
+}  // namespace detail
+
+// What `co_await ctx.wait_for(...)` waits for.
 template <class T>
 class Awaiting {
  public:
-  Awaiting(Context& context, Start<T> start) : context_(context), start_(std::move(start)) {}
+  Awaiting(Context& context, Start<T> start, detail::Hold hold = detail::Hold::none)
+      : context_(context), start_(std::move(start)), hold_(hold) {}
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> handler);
   [[nodiscard]] Result<T> await_resume() { return std::move(**answer_); }
@@ -292,6 +311,7 @@ class Awaiting {
  private:
   Context& context_;
   Start<T> start_;
+  detail::Hold hold_;
   std::shared_ptr<std::optional<Result<T>>> answer_ = std::make_shared<std::optional<Result<T>>>();
 };
 
@@ -340,18 +360,24 @@ class Context {
   [[nodiscard]] Awaiting<Reply> call(ObjectName to, Request request) {
     return {*this, calling(std::move(to), std::move(request))};
   }
-  Task<> sleep(Time ms) { (void)co_await wait_for<Nothing>(sleeping(ms)); }
+  Task<> sleep(Time ms) { (void)co_await wait_for(sleeping(ms)); }
   // Until everything that was written so far is durable.
   Task<> sync() {
-    (void)co_await wait_for<Nothing>([](const Done<Nothing>& done) { done(Nothing{}); });
+    const Start<Nothing> at_once = [](const Done<Nothing>& done) { done(Nothing{}); };
+    (void)co_await wait_for(at_once);
   }
-  // Runs `work` on a thread of the engine, where it may block, and answers what it answers or throws what it throws.
+  // Runs `work` on a thread of the engine, where it may block, and answers what it answers or throws what it throws. It
+  // may use what the handler has, by reference: a handler that is ended meanwhile keeps its frame, and the instance its
+  // members, until the work has ended. Others may change members in the meantime.
+  //
+  //     const auto summary = co_await ctx.run([&] { return summarised(text); });
   template <class Work, class Answer = std::invoke_result_t<Work>>
   Task<Answer> run(Work work) {
+    static_assert(detail::safe_in_co_await<Work>, "let the lambda capture by reference, [&]: the handler waits for it");
     using Kept = std::conditional_t<std::is_void_v<Answer>, Nothing, Answer>;
     using Ended = std::pair<std::optional<Kept>, std::exception_ptr>;
-    auto ended = co_await wait_for<Ended>([execute = executor(), work = std::move(work)](Done<Ended> done) {
-      execute([work, done = std::move(done)] {
+    Start<Ended> begin = [execute = executor(), &work](Done<Ended> done) {
+      execute([&work, done = std::move(done)] {
         Ended out;
         try {
           if constexpr (std::is_void_v<Answer>) work(), out.first.emplace();
@@ -361,11 +387,15 @@ class Context {
         }
         done(std::move(out));
       });
-    });
+    };
+    auto ended = co_await Awaiting<Ended>(*this, std::move(begin), detail::Hold::frame);
     if (ended->second) std::rethrow_exception(ended->second);
     if constexpr (!std::is_void_v<Answer>) co_return std::move(*ended->first);
   }
   // Anything else that answers later. The completion may be called from any thread, once.
+  //
+  //     const holdfast::Start<Row> query = [db, id](holdfast::Done<Row> done) { db->find(id, std::move(done)); };
+  //     const auto row = co_await ctx.wait_for(query);
   template <class T>
   [[nodiscard]] Awaiting<T> wait_for(Start<T> start) {
     return {*this, std::move(start)};
@@ -383,18 +413,18 @@ class Context {
   // The next part of the request's body; nothing at its end. For classes registered with Bodies::streamed; the others
   // have all of it in the request.
   Task<std::optional<std::string>> read() {
-    auto part = co_await wait_for<std::optional<std::string>>(reading());
+    auto part = co_await wait_for(reading());
     if (!part) throw ObjectError(std::move(part.error()));
     co_return std::move(*part);
   }
   // Sends status and headers of `head`, and its body as the first part; the body that the handler returns is the last.
   Task<> reply(Reply head) {
-    auto sent = co_await wait_for<Nothing>(replying(std::move(head)));
+    auto sent = co_await wait_for(replying(std::move(head)));
     if (!sent) throw ObjectError(std::move(sent.error()));
   }
   // The next part of the reply's body, after reply(). Waits while the client is slow; throws when it is gone.
   Task<> write(std::string part) {
-    auto sent = co_await wait_for<Nothing>(writing(std::move(part)));
+    auto sent = co_await wait_for(writing(std::move(part)));
     if (!sent) throw ObjectError(std::move(sent.error()));
   }
 
@@ -420,7 +450,8 @@ class Context {
   [[nodiscard]] virtual Start<Nothing> replying(Reply head) = 0;
   [[nodiscard]] virtual Start<Nothing> writing(std::string part) = 0;
   // `handler` waits. `start` is called when what was written is durable, and the handler goes on when it called `wake`.
-  virtual void suspend(std::coroutine_handle<> handler, std::function<void(std::function<void()> wake)> start) = 0;
+  virtual void suspend(std::coroutine_handle<> handler, std::function<void(std::function<void()> wake)> start,
+                       detail::Hold hold) = 0;
   virtual void block(int change) noexcept = 0;
 
  private:
@@ -440,12 +471,15 @@ class Context {
 
 template <class T>
 void Awaiting<T>::await_suspend(std::coroutine_handle<> handler) {
-  context_.suspend(handler, [start = std::move(start_), answer = answer_](std::function<void()> wake) {
-    start([answer, wake = std::move(wake)](Result<T> result) {
-      answer->emplace(std::move(result));
-      wake();
-    });
-  });
+  context_.suspend(
+      handler,
+      [start = std::move(start_), answer = answer_](std::function<void()> wake) {
+        start([answer, wake = std::move(wake)](Result<T> result) {
+          answer->emplace(std::move(result));
+          wake();
+        });
+      },
+      hold_);
 }
 
 class Object {
