@@ -17,5 +17,6 @@ install(FILES "${CMAKE_BINARY_DIR}/generated/holdfastConfig.cmake" "${CMAKE_BINA
               cmake/FindCAF.cmake DESTINATION "${holdfast_package}")
 
 file(RELATIVE_PATH holdfast_up "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")  # a tree that was moved still works
+string(REGEX REPLACE "/$" "" holdfast_up "${holdfast_up}")
 configure_file(cmake/holdfast.pc.in generated/holdfast.pc @ONLY)
 install(FILES "${CMAKE_BINARY_DIR}/generated/holdfast.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
