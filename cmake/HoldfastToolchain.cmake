@@ -23,7 +23,8 @@ if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 # holdfast_room(NAME DIR folder... [PCH header] LINK target...)
-# One object library for all .cpp files of the folders; what it links is linked by whoever uses the room.
+# One archive of all .cpp files of the folders; what it links is linked by whoever uses the room. The global properties
+# HOLDFAST_ROOMS and HOLDFAST_LINK collect what libholdfast is made of and what it links.
 function(holdfast_room name)
   cmake_parse_arguments(ROOM "" "PCH" "DIR;LINK" ${ARGN})
   set(sources "")
@@ -37,4 +38,7 @@ function(holdfast_room name)
   if(ROOM_PCH)
     target_precompile_headers(holdfast_${name} PRIVATE "${CMAKE_SOURCE_DIR}/${ROOM_PCH}")
   endif()
+  list(FILTER ROOM_LINK EXCLUDE REGEX "^holdfast_")
+  set_property(GLOBAL APPEND PROPERTY HOLDFAST_ROOMS holdfast_${name})
+  set_property(GLOBAL APPEND PROPERTY HOLDFAST_LINK ${ROOM_LINK})
 endfunction()

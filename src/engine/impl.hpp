@@ -39,7 +39,8 @@ struct EngineParts {
   } drive = Drive::threads;
 };
 
-class Engine::Impl {
+// Hidden by itself: a member class is otherwise as visible as Engine.
+class __attribute__((visibility("hidden"))) Engine::Impl {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Impl>> make(EngineParts parts);
   ~Impl();

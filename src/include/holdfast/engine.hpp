@@ -17,6 +17,7 @@
 #include <functional>
 #include <future>
 #include <holdfast/error.hpp>
+#include <holdfast/export.hpp>
 #include <holdfast/options.hpp>
 #include <holdfast/transport.hpp>
 #include <holdfast/turn.hpp>
@@ -61,12 +62,12 @@ struct EngineStats {
 };
 
 // A running subscription; destroying it ends it. After the destructor returned, no callback runs.
-class Subscription {
+class HOLDFAST_API Subscription {
  public:
   virtual ~Subscription() = default;
 };
 
-class Engine {
+class HOLDFAST_API Engine {
  public:
   // Opens or creates the store in `options.data` and recovers. Errors: `internal` with a `detail` that says what
   // the store refused and what to do (lock held, corruption, newer format); see `OpenError`.

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <holdfast/export.hpp>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -47,7 +48,7 @@ enum class ErrorCode : std::uint8_t {
   timed_out,               // 504: an object that was called did not answer in time; what it does is unknown
 };
 
-struct Error {
+struct HOLDFAST_API Error {
   ErrorCode code = ErrorCode::internal;
   std::string detail;               // one sentence for a person: what was wrong and what to do next
   std::string pointer;              // RFC 6901 pointer into the body; empty where there is none
@@ -68,9 +69,9 @@ using Done = std::function<void(Result<T>)>;
   return tl::unexpected<Error>(Error{code, std::move(detail), std::move(pointer), 0, {}});
 }
 
-[[nodiscard]] std::string_view name_of(ErrorCode code) noexcept;   // "queue_full"
-[[nodiscard]] std::string_view title_of(ErrorCode code) noexcept;  // "The queue is full"
-[[nodiscard]] int status_of(ErrorCode code) noexcept;              // 429
-[[nodiscard]] bool retryable(ErrorCode code) noexcept;
+[[nodiscard]] HOLDFAST_API std::string_view name_of(ErrorCode code) noexcept;   // "queue_full"
+[[nodiscard]] HOLDFAST_API std::string_view title_of(ErrorCode code) noexcept;  // "The queue is full"
+[[nodiscard]] HOLDFAST_API int status_of(ErrorCode code) noexcept;              // 429
+[[nodiscard]] HOLDFAST_API bool retryable(ErrorCode code) noexcept;
 
 }  // namespace holdfast

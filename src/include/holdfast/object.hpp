@@ -27,6 +27,7 @@
 #include <cstring>
 #include <functional>
 #include <holdfast/error.hpp>
+#include <holdfast/export.hpp>
 #include <holdfast/task.hpp>
 #include <holdfast/types.hpp>
 #include <limits>
@@ -62,7 +63,7 @@ struct Request {
   std::string query;  // without the question mark, percent-encoded
 
   // The first field of that name; empty when there is none.
-  [[nodiscard]] std::string_view header(std::string_view name) const noexcept;
+  [[nodiscard]] HOLDFAST_API std::string_view header(std::string_view name) const noexcept;
 };
 
 struct Reply {
@@ -74,9 +75,9 @@ struct Reply {
   std::string body;
   HeaderFields headers;
 
-  static Reply text(std::string body, int status = 200);  // text/plain
-  static Reply json(Json body, int status = 200);
-  static Reply empty(int status = 204);
+  HOLDFAST_API static Reply text(std::string body, int status = 200);  // text/plain
+  HOLDFAST_API static Reply json(Json body, int status = 200);
+  HOLDFAST_API static Reply empty(int status = 204);
 };
 
 // Which object: one of a class of this engine, by its name.
@@ -109,7 +110,7 @@ struct SocketClose {
 };
 
 // What a handler throws to refuse an event with an error of its choice; whatever else it throws is `internal`.
-class ObjectError : public std::runtime_error {
+class HOLDFAST_API ObjectError : public std::runtime_error {
  public:
   explicit ObjectError(Error error) : std::runtime_error(error.detail), error_(std::move(error)) {}
   ObjectError(ErrorCode code, std::string detail) : ObjectError(Error{code, std::move(detail), {}, 0, {}}) {}
@@ -172,7 +173,7 @@ struct ListOptions {
 // An object's own keys and values, as of this event, its own writes included. Keys are ordered bytewise. Every member
 // throws ObjectError: `internal` when the store cannot read, `too_large` over object_key_bytes_max,
 // object_value_bytes_max or object_event_bytes_max.
-class ObjectStorage {
+class HOLDFAST_API ObjectStorage {
  public:
   struct Entry {
     std::string key;
@@ -233,7 +234,7 @@ class ObjectStorage {
 namespace detail {
 
 // What a WebSocket in the hands of a handler does, by its id.
-class SocketPort {
+class HOLDFAST_API SocketPort {
  public:
   [[nodiscard]] virtual std::vector<std::string> tags(std::uint64_t socket) const = 0;
   virtual void add_tag(std::uint64_t socket, std::string tag) = 0;
@@ -316,7 +317,7 @@ class Awaiting {
 };
 
 // What an event may use; it must not be kept beyond it.
-class Context {
+class HOLDFAST_API Context {
  public:
   [[nodiscard]] virtual const std::string& object_class() const noexcept = 0;
   [[nodiscard]] virtual const std::string& name() const noexcept = 0;
@@ -482,7 +483,7 @@ void Awaiting<T>::await_suspend(std::coroutine_handle<> handler) {
       hold_);
 }
 
-class Object {
+class HOLDFAST_API Object {
  public:
   virtual ~Object() = default;
   // Before the first event of an instance, and in the same write set. Load into members here; no event enters before it

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <holdfast/export.hpp>
 #include <holdfast/object.hpp>
 #include <map>
 #include <span>
@@ -92,10 +93,10 @@ struct LimitField {
   std::string_view name;
   std::uint64_t Limits::*field;
 };
-[[nodiscard]] std::span<const LimitField> limit_fields() noexcept;
+[[nodiscard]] HOLDFAST_API std::span<const LimitField> limit_fields() noexcept;
 
 // Calls `row(name, value)` for every scalar limit.
-void for_each_limit(const Limits& limits, const std::function<void(std::string_view, std::uint64_t)>& row);
+HOLDFAST_API void for_each_limit(const Limits& limits, const std::function<void(std::string_view, std::uint64_t)>& row);
 
 enum class LogLevel : std::uint8_t { debug, info, warn, error, off };
 enum class LogFormat : std::uint8_t { text, json };

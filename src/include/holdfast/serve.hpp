@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <holdfast/export.hpp>
 #include <holdfast/options.hpp>
 
 namespace holdfast {
@@ -14,6 +15,6 @@ namespace holdfast {
 // Takes the options, environment and configuration file of `holdfast serve`, prints `listening on http://HOST:PORT`
 // when it is ready, and returns the exit code when a signal ended it: 0 ok, 2 usage or configuration, 3 the store
 // refused. `configure` runs before the engine opens.
-int serve(int argc, char** argv, const std::function<void(Options&)>& configure);
+HOLDFAST_API int serve(int argc, char** argv, const std::function<void(Options&)>& configure);
 
 }  // namespace holdfast

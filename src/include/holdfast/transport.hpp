@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <holdfast/error.hpp>
+#include <holdfast/export.hpp>
 #include <holdfast/object.hpp>
 #include <memory>
 #include <optional>
@@ -13,7 +14,7 @@ namespace holdfast {
 
 // The client's end of a WebSocket. Called in order, from any thread, one call at a time; must not block. What comes
 // before the handshake is done waits for it; what comes after the connection ended is dropped.
-class SocketPeer {
+class HOLDFAST_API SocketPeer {
  public:
   virtual ~SocketPeer() = default;
   virtual void send(SocketMessage message) = 0;
@@ -21,7 +22,7 @@ class SocketPeer {
 };
 
 // The object's end of a WebSocket, once it took it. Thread-safety: any thread, one call at a time.
-class SocketLink {
+class HOLDFAST_API SocketLink {
  public:
   virtual ~SocketLink() = default;  // closed(), with 1006, if it was not
   // What the client said. The next one may follow when `done` was called; after an error the connection must be closed:
@@ -32,7 +33,7 @@ class SocketLink {
 };
 
 // The bodies of one request and its reply in parts. Called from any thread, one call at a time; must not block.
-class BodyTransfer {
+class HOLDFAST_API BodyTransfer {
  public:
   virtual ~BodyTransfer() = default;
   // The next part of the request's body; nothing at its end.

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <holdfast/error.hpp>
+#include <holdfast/export.hpp>
 #include <holdfast/types.hpp>
 #include <memory>
 #include <optional>
@@ -25,7 +26,7 @@
 
 namespace holdfast {
 
-class Turn {
+class HOLDFAST_API Turn {
  public:
   virtual ~Turn() = default;
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <holdfast/export.hpp>
 #include <map>
 #include <optional>
 #include <string>
@@ -123,8 +124,8 @@ struct Session {
   std::optional<Callback> callback;  // without headers
   std::int64_t ttl_ms = 0;
 };
-[[nodiscard]] std::string to_json(const Session&);
-[[nodiscard]] std::string etag_of(const Session&);  // without quotes
+[[nodiscard]] HOLDFAST_API std::string to_json(const Session&);
+[[nodiscard]] HOLDFAST_API std::string etag_of(const Session&);  // without quotes
 
 enum class PutOutcome : std::uint8_t { created, replaced, unchanged };
 struct PutResult {
@@ -151,8 +152,8 @@ struct AdmitRequest {
   std::string body_hash;  // 32 raw bytes over the RFC 8785 form of the body as sent; empty: the engine computes it
 
   // A prompt or a command from plain text.
-  static AdmitRequest prompt(std::string_view text);
-  static AdmitRequest command(std::string_view text);
+  HOLDFAST_API static AdmitRequest prompt(std::string_view text);
+  HOLDFAST_API static AdmitRequest command(std::string_view text);
 };
 
 // The 202 of an admission: it is on disk.
@@ -169,8 +170,8 @@ struct Admitted {
   std::string merged_into;
   bool replayed = false;
 };
-[[nodiscard]] std::string to_json(const Admitted&);
-void append_json(std::string& out, const Admitted&);
+[[nodiscard]] HOLDFAST_API std::string to_json(const Admitted&);
+HOLDFAST_API void append_json(std::string& out, const Admitted&);
 
 struct WaitingFor {
   std::string kind;     // message | paused | retry | runtime | not_before | quota
@@ -216,8 +217,8 @@ struct Message {
   std::string steered_into;  // the message whose turn it was handed into
   std::uint32_t edits = 0;
 };
-[[nodiscard]] std::string to_json(const Message&);
-[[nodiscard]] std::string etag_of(const Message&);  // without quotes
+[[nodiscard]] HOLDFAST_API std::string to_json(const Message&);
+[[nodiscard]] HOLDFAST_API std::string etag_of(const Message&);  // without quotes
 
 // The body of PATCH .../messages/{m}: a set field replaces, an empty optional keeps.
 struct MessageEdit {
@@ -242,7 +243,7 @@ struct Interrupted {
   std::uint64_t messages = 0;  // how many messages were captured
   Time grace_until = 0;        // a runtime that has not stopped by then is fenced; 0: nothing ran
 };
-[[nodiscard]] std::string to_json(const Interrupted&);
+[[nodiscard]] HOLDFAST_API std::string to_json(const Interrupted&);
 
 // Failed messages that can be redriven.
 struct DeadLetterQuery {
@@ -255,7 +256,7 @@ struct Receipt {
   std::string key;        // id of the key
   std::string signature;  // base64url without padding
 };
-[[nodiscard]] std::string to_json(const Receipt&);
+[[nodiscard]] HOLDFAST_API std::string to_json(const Receipt&);
 
 struct ReceiptKey {
   std::string key;
@@ -268,7 +269,7 @@ struct Event {
   Time at = 0;
   Json data;
 };
-[[nodiscard]] std::string to_json(const Event&);
+[[nodiscard]] HOLDFAST_API std::string to_json(const Event&);
 
 struct EventQuery {
   std::uint64_t after = 0;  // events with a greater id; 0 = from the oldest kept
@@ -335,7 +336,7 @@ struct Delivery {
   std::vector<Message> steer;  // messages for this turn that came before the hand-out
   std::string traceparent;
 };
-[[nodiscard]] std::string to_json(const Delivery&);
+[[nodiscard]] HOLDFAST_API std::string to_json(const Delivery&);
 
 struct LeaseRef {
   std::string delivery;
@@ -347,7 +348,7 @@ struct Heartbeat {
   bool interrupt = false;      // stop the turn and report; it can only end `interrupted`
   std::vector<Message> steer;  // messages for the turn, each handed out once
 };
-[[nodiscard]] std::string to_json(const Heartbeat&);
+[[nodiscard]] HOLDFAST_API std::string to_json(const Heartbeat&);
 
 struct RuntimeEvent {
   std::string type;
@@ -396,7 +397,7 @@ struct RuntimeInfo {
   Time updated_at = 0;
   Time seen_at = 0;
 };
-[[nodiscard]] std::string to_json(const RuntimeInfo&);
+[[nodiscard]] HOLDFAST_API std::string to_json(const RuntimeInfo&);
 
 struct Registration {
   RuntimeInfo runtime;
@@ -404,24 +405,24 @@ struct Registration {
   std::string inbound_secret;  // whsec_..., signs what is pushed to the runtime
   bool created = false;
 };
-[[nodiscard]] std::string to_json(const Registration&);
+[[nodiscard]] HOLDFAST_API std::string to_json(const Registration&);
 
-[[nodiscard]] std::string_view name_of(RuntimeState) noexcept;
-[[nodiscard]] std::string_view name_of(SessionStatus) noexcept;
-[[nodiscard]] std::string_view name_of(MessageState) noexcept;
-[[nodiscard]] std::string_view name_of(OnBusy) noexcept;
-[[nodiscard]] std::string_view name_of(Outcome) noexcept;
-[[nodiscard]] std::string_view name_of(RepositoryKind) noexcept;
-[[nodiscard]] std::string_view name_of(WorkspaceState) noexcept;
-[[nodiscard]] std::string_view name_of(CredentialOutcome) noexcept;
-[[nodiscard]] std::string_view name_of(InterruptScope) noexcept;
-[[nodiscard]] std::string_view name_of(DeliveryMode) noexcept;
-[[nodiscard]] std::optional<SessionStatus> session_status(std::string_view) noexcept;
-[[nodiscard]] std::optional<MessageState> message_state(std::string_view) noexcept;
-[[nodiscard]] std::optional<DeliveryMode> delivery_mode(std::string_view) noexcept;
-[[nodiscard]] std::optional<OnBusy> on_busy(std::string_view) noexcept;
-[[nodiscard]] std::optional<InterruptScope> interrupt_scope(std::string_view) noexcept;
-[[nodiscard]] std::optional<RepositoryKind> repository_kind(std::string_view) noexcept;
-[[nodiscard]] std::optional<WorkspaceState> workspace_state(std::string_view) noexcept;
+[[nodiscard]] HOLDFAST_API std::string_view name_of(RuntimeState) noexcept;
+[[nodiscard]] HOLDFAST_API std::string_view name_of(SessionStatus) noexcept;
+[[nodiscard]] HOLDFAST_API std::string_view name_of(MessageState) noexcept;
+[[nodiscard]] HOLDFAST_API std::string_view name_of(OnBusy) noexcept;
+[[nodiscard]] HOLDFAST_API std::string_view name_of(Outcome) noexcept;
+[[nodiscard]] HOLDFAST_API std::string_view name_of(RepositoryKind) noexcept;
+[[nodiscard]] HOLDFAST_API std::string_view name_of(WorkspaceState) noexcept;
+[[nodiscard]] HOLDFAST_API std::string_view name_of(CredentialOutcome) noexcept;
+[[nodiscard]] HOLDFAST_API std::string_view name_of(InterruptScope) noexcept;
+[[nodiscard]] HOLDFAST_API std::string_view name_of(DeliveryMode) noexcept;
+[[nodiscard]] HOLDFAST_API std::optional<SessionStatus> session_status(std::string_view) noexcept;
+[[nodiscard]] HOLDFAST_API std::optional<MessageState> message_state(std::string_view) noexcept;
+[[nodiscard]] HOLDFAST_API std::optional<DeliveryMode> delivery_mode(std::string_view) noexcept;
+[[nodiscard]] HOLDFAST_API std::optional<OnBusy> on_busy(std::string_view) noexcept;
+[[nodiscard]] HOLDFAST_API std::optional<InterruptScope> interrupt_scope(std::string_view) noexcept;
+[[nodiscard]] HOLDFAST_API std::optional<RepositoryKind> repository_kind(std::string_view) noexcept;
+[[nodiscard]] HOLDFAST_API std::optional<WorkspaceState> workspace_state(std::string_view) noexcept;
 
 }  // namespace holdfast
