@@ -103,7 +103,9 @@ void Step::settle() {
   }
   if (meta_.alarm == 0) effects_.alarm = 0;
   effects_.events = meta_.last_event != before_.last_event;
-  writes_.put(Family::objects, keys::object_meta(id_), encoded(meta_));
+  if (meta_ == Meta{})
+    writes_.erase(Family::objects, keys::object_meta(id_));  // nothing is left of an object that cleared all
+  else writes_.put(Family::objects, keys::object_meta(id_), encoded(meta_));
 }
 
 // ---- alarm and events ----

@@ -71,6 +71,7 @@ struct Beat {
     extend,  // the lease lives on
     look,    // only if there is an interrupt or a steer to carry
   } kind = Kind::extend;
+  enum class Steers : std::uint8_t { hand_out, leave } steers = Steers::hand_out;
 };
 struct AppendEvents {
   Lease lease;

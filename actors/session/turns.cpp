@@ -149,12 +149,13 @@ Result<Reply> run(Work& work, const Accept& command) {
 Result<Reply> run(Work& work, const Beat& command) {
   auto* running = work.held(command.lease);
   if (running == nullptr) return lost();
-  if (command.kind == Beat::Kind::look && running->interrupt_until == 0 && work.state.steers.empty())
+  const bool steers = command.steers == Beat::Steers::hand_out && !work.state.steers.empty();
+  if (command.kind == Beat::Kind::look && running->interrupt_until == 0 && !steers)
     return Heartbeat{running->lease_expires_at, false, {}};
   running->lease_expires_at = work.context.now + running->lease_ms;
   work.state_changed();
   Heartbeat beat{running->lease_expires_at, running->interrupt_until != 0, {}};
-  if (!beat.interrupt) beat.steer = hand_out_steers(work);
+  if (!beat.interrupt && steers) beat.steer = hand_out_steers(work);
   return beat;
 }
 

@@ -70,7 +70,7 @@ std::string printable(const http::ServerOptions& options, std::uint16_t port) {
   return "http://" + (v6 ? "[" + options.host + "]" : options.host) + ":" + std::to_string(port);
 }
 
-int serve(ServeSettings& settings) {
+int serve(ServeSettings& settings, const std::function<void(Engine&)>& on_open) {
   const auto signals = block_signals();
   auto logger = make_logger(settings.engine.log_level, settings.engine.log_format);
   auto engine = Engine::open(settings.engine);
@@ -82,6 +82,7 @@ int serve(ServeSettings& settings) {
     broken = true;
     ::kill(::getpid(), SIGTERM);  // the main thread takes the server down; the next start recovers
   });
+  if (on_open) on_open(**engine);
   http::Server server(**engine, settings.http, *logger);
   const auto port = server.start();
   if (!port) return complain(kUsage, port.error().detail);
@@ -102,19 +103,25 @@ int serve(ServeSettings& settings) {
   return broken ? kStore : kOk;
 }
 
+// What a host adds to the server.
+struct Host {
+  std::function<void(Options&)> configure;
+  std::function<void(Engine&)> on_open;
+};
+
 // The options of the server on `command`, which runs it.
-void declare_serve(CLI::App& command, int& exit, const std::function<void(Options&)>& configure) {
+void declare_serve(CLI::App& command, int& exit, const Host& host) {
   auto settings = std::make_shared<Settings>();
   auto values = std::make_shared<ServeSettings>();
   settings->declare(command);
   command.add_option("--config", values->config_file, "TOML file with any of these options")
       ->envname("HOLDFAST_CONFIG")
       ->type_name("FILE");
-  command.callback([settings, values, configure, &exit] {
+  command.callback([settings, values, host, &exit] {
     auto ready = settings->apply(*values);
     if (ready) ready = guard_the_door(*values);
-    if (ready && configure) configure(values->engine);
-    exit = ready ? serve(*values) : complain(kUsage, ready.error().detail);
+    if (ready && host.configure) host.configure(values->engine);
+    exit = ready ? serve(*values, host.on_open) : complain(kUsage, ready.error().detail);
   });
 }
 
@@ -132,10 +139,10 @@ void add_serve(CLI::App& app, int& exit) {
   declare_serve(*command, exit, {});
 }
 
-int serve_host(int argc, char** argv, const std::function<void(Options&)>& configure) {
+int serve_host(int argc, char** argv, const Host& host) {
   int exit = kOk;
-  CLI::App app{"A host of durable objects, with the server of `holdfast serve`."};
-  declare_serve(app, exit, configure);
+  CLI::App app{"A host of its own classes and handlers, with the server of `holdfast serve`."};
+  declare_serve(app, exit, host);
   return parse(app, argc, argv, exit);
 }
 
@@ -143,8 +150,9 @@ int serve_host(int argc, char** argv, const std::function<void(Options&)>& confi
 
 namespace holdfast {
 
-int serve(int argc, char** argv, const std::function<void(Options&)>& configure) {
-  return cli::serve_host(argc, argv, configure);
+int serve(int argc, char** argv, const std::function<void(Options&)>& configure,
+          const std::function<void(Engine&)>& on_open) {
+  return cli::serve_host(argc, argv, {configure, on_open});
 }
 
 }  // namespace holdfast

@@ -74,9 +74,14 @@ class TurnPool::HeldTurn final : public Turn, public std::enable_shared_from_thi
     return tell<std::uint64_t>(session::AppendEvents{{}, std::move(events)});
   }
 
+  // The session hands them out only now: what comes after the last look stays there and runs next.
   [[nodiscard]] std::vector<Message> take_steers() override {
-    const std::lock_guard lock(mutex_);
-    return std::exchange(steers_, {});
+    auto steers = std::exchange(steers_, {});
+    auto beat = tell<Heartbeat>(session::Beat{{}, session::Beat::Kind::look, session::Beat::Steers::hand_out});
+    if (!beat) return steers;
+    if (beat->interrupt) cancel();
+    for (auto& message : beat->steer) steers.push_back(std::move(message));
+    return steers;
   }
 
   Result<Nothing> complete(Json result, std::optional<WorkspaceState> workspace) override {
@@ -125,15 +130,13 @@ class TurnPool::HeldTurn final : public Turn, public std::enable_shared_from_thi
     });
   }
   void beat(session::Beat::Kind kind) {
-    engine_.delivery(lease_, session::Beat{{}, kind}, 0,
+    engine_.delivery(lease_, session::Beat{{}, kind, session::Beat::Steers::leave}, 0,
                      answer<Heartbeat>([self = shared_from_this()](Result<Heartbeat> beat) {
                        if (!beat) {
                          if (beat.error().code == ErrorCode::lease_lost && !self->ended()) self->cancel();
                          return;
                        }
                        if (beat->interrupt) self->cancel();
-                       const std::lock_guard lock(self->mutex_);
-                       for (auto& message : beat->steer) self->steers_.push_back(std::move(message));
                      }));
   }
   [[nodiscard]] bool ended() {
@@ -146,9 +149,9 @@ class TurnPool::HeldTurn final : public Turn, public std::enable_shared_from_thi
   const LeaseRef lease_;
   const std::int64_t lease_ms_;
   std::stop_source stop_;
-  bool reported_ = false;  // by the handler's thread
+  bool reported_ = false;        // by the handler's thread
+  std::vector<Message> steers_;  // that came with the delivery; by the handler's thread
   std::mutex mutex_;
-  std::vector<Message> steers_;
   std::unique_ptr<Subscription> watch_;
   bool looking_ = false;
   bool ended_ = false;

@@ -1,8 +1,8 @@
 // TurnPool: runs the handlers of Engine::on_turn, a bounded number at once.
 //
 // A handler is a claimer: each of its places claims, waits without a thread, and queues the turn that it got for the
-// pool. The pool keeps the lease while the turn waits and runs, and carries interrupts and steers to it as soon as the
-// session has them.
+// pool. The pool keeps the lease while the turn waits and runs, and carries interrupts to it as soon as the session has
+// them. Steers it fetches when the handler asks.
 //
 // Thread-safety: all members from any thread; stop() not from a handler.
 #pragma once

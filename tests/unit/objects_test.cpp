@@ -4,6 +4,8 @@
 #include <holdfast/engine.hpp>
 #include <thread>
 
+#include "src/core/log.hpp"
+#include "storage/rocks_store.hpp"
 #include "tests/support/server.hpp"
 
 namespace holdfast {
@@ -158,6 +160,27 @@ TEST_CASE("an object counts, survives a restart, and its namesake of another cla
   refused.data = directory / "data2";
   refused.register_class<Counter>("no name!");
   CHECK(Engine::open(std::move(refused)).error().code == ErrorCode::invalid_request);
+}
+
+TEST_CASE("an object that cleared what it had leaves nothing on disk", "[engine][objects]") {
+  const test::TemporaryDirectory directory;
+  {
+    Opened engine(directory / "data");
+    CHECK(engine.ask("one", "/increment") == "200 1");
+    CHECK(engine.ask("one", "/alarm", "60000") == "200 60000");
+    CHECK(engine.ask("one", "/clear") == "200 0");
+    CHECK(engine.ask("one", "/no_alarm") == "200 none");
+    CHECK(engine.ask("two", "/increment") == "200 1");
+  }
+  const auto logger = make_logger(LogLevel::off, LogFormat::text);
+  const auto store = RocksStore::open(directory / "data", *logger);
+  REQUIRE(store);
+  std::size_t rows = 0;
+  REQUIRE((*store)->scan(Family::objects, {}, [&](auto, auto) {
+    ++rows;
+    return Visit::next;
+  }));
+  CHECK(rows == 1);  // the number of "two"
 }
 
 TEST_CASE("a handler that throws writes nothing, and its members are made anew", "[engine][objects]") {

@@ -155,6 +155,27 @@ TEST_CASE("a steer reaches the running handler", "[engine][turns]") {
   CHECK(more.steered_into == "a");
 }
 
+TEST_CASE("a steer that the handler never took runs next", "[engine][turns]") {
+  const test::TemporaryDirectory directory;
+  Opened engine(directory / "data");
+  std::atomic<bool> started{false};
+  std::atomic<bool> go{false};
+  REQUIRE(engine->on_turn("agent", [&](Turn&) {
+    started = true;
+    eventually([&] { return go.load(); });
+  }));
+  engine.admit("s", "a");
+  REQUIRE(eventually([&] { return started.load(); }));
+  CHECK(engine.admit("s", "more", OnBusy::steer).outcome == Outcome::steered);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the pool has looked at the session by now
+  CHECK(engine->message("s", "more")->state == MessageState::queued);
+  go = true;
+  CHECK(engine.ended("s", "a").state == MessageState::completed);
+  const auto more = engine.ended("s", "more");
+  CHECK(more.state == MessageState::completed);
+  CHECK(more.steered_into.empty());
+}
+
 TEST_CASE("handlers run on a bounded pool, and take what their labels allow", "[engine][turns]") {
   const test::TemporaryDirectory directory;
   Opened engine(directory / "data");

@@ -41,7 +41,8 @@ class HOLDFAST_API Turn {
   // Appends an event to the session's stream; it is on disk when this returns. Its id. Errors: lease_lost,
   // invalid_body.
   virtual Result<std::uint64_t> emit(std::string type, Json data = {}) = 0;
-  // Messages that were steered into this turn and not taken yet, in order.
+  // Messages that were steered into this turn and not taken yet, in order. They end with the turn; those that were
+  // never taken run next. Costs a write only when there are some.
   [[nodiscard]] virtual std::vector<Message> take_steers() = 0;
 
   // The end; on disk when this returns. A second one changes nothing. Errors: lease_lost.
