@@ -8,7 +8,8 @@
 // the thread that has it; the answer comes when the write it stands on is durable.
 //
 // Every call has two forms. The blocking one returns the answer; never call it from a completion. The `_async` one
-// takes a completion, which runs exactly once, on an engine thread or before the call returns; it must not block.
+// takes a completion, which runs exactly once: on a thread of the engine, on one of the host's that waits in a blocking
+// call (it commits for others too), or before the call returns. It must not block.
 //
 // Thread-safety: every member may be called from any thread, until the destructor begins.
 #pragma once
@@ -69,8 +70,9 @@ class HOLDFAST_API Subscription {
 
 class HOLDFAST_API Engine {
  public:
-  // Opens or creates the store in `options.data` and recovers. Errors: `internal` with a `detail` that says what
-  // the store refused and what to do (lock held, corruption, newer format); see `OpenError`.
+  // Opens or creates the store in `options.data` and recovers. Errors: `invalid_request` for what the
+  // options say; `internal` with a `detail` that says what the store refused and what to do (lock held, corruption,
+  // newer format).
   [[nodiscard]] static Result<std::unique_ptr<Engine>> open(Options options);
 
   ~Engine();

@@ -123,7 +123,4 @@ struct Options {
   }
 };
 
-// Why Engine::open refused, as far as a caller reacts differently to it.
-enum class OpenFault : std::uint8_t { configuration, store };
-
 }  // namespace holdfast
