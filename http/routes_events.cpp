@@ -8,7 +8,7 @@
 #include "http/respond.hpp"
 #include "http/routes.hpp"
 #include "http/tickets.hpp"
-#include "http/websocket.hpp"
+#include "http/websocket_events.hpp"
 #include "src/core/clock.hpp"
 #include "src/core/strict.hpp"
 

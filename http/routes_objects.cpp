@@ -1,9 +1,11 @@
-// Objects of the host's classes: a request goes to the instance, what it replies comes back.
+// Objects of the host's classes: a request goes to the instance, what it replies comes back; a WebSocket goes to it for
+// as long as it lives.
 #include <algorithm>
 #include <array>
 #include <boost/beast/http/verb.hpp>
 
 #include "http/exchange.hpp"
+#include "http/object_socket.hpp"
 #include "http/routes.hpp"
 #include "src/core/strict.hpp"
 
@@ -66,6 +68,11 @@ Result<void> call_object(Exchange& x) {
     std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
     request.headers.emplace_back(std::move(lower), value);
   });
+  if (wants_websocket(from)) {
+    if (auto ok = check_websocket(from); !ok) return ok;
+    ObjectSocket::open(x, std::move(object_class), std::move(name), std::move(request));
+    return {};
+  }
   request.body = from.take_body();
   x.engine().call_async(std::move(object_class), std::move(name), std::move(request), x.then<Reply>(&send_reply));
   return {};

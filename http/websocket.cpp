@@ -14,15 +14,23 @@ namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 namespace ws = boost::beast::websocket;
 
-constexpr std::size_t kClientMessageBytesMax = 16 << 10;
 constexpr std::int64_t kCloseMs = 2'000;
+constexpr std::size_t kReasonBytesMax = 123;  // of a close frame
 
-WebSocketEvents::Handshake handshake_of(const Request& request) {
-  WebSocketEvents::Handshake out{Verb::get, "/", 11};
+bhttp::request<bhttp::empty_body> handshake_of(const Request& request) {
+  bhttp::request<bhttp::empty_body> out{Verb::get, "/", 11};
   for (const std::string_view name : {"Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version"})
     if (const auto value = request.find(name))
       out.set(beast::string_view(name.data(), name.size()), beast::string_view(value->data(), value->size()));
   return out;
+}
+
+// As much of a reason as a frame holds, without half a character at its end.
+std::string_view reason_in_frame(std::string_view reason) {
+  if (reason.size() <= kReasonBytesMax) return reason;
+  std::size_t end = kReasonBytesMax;
+  while (end > 0 && (static_cast<unsigned char>(reason[end]) & 0xc0) == 0x80) --end;
+  return reason.substr(0, end);
 }
 
 }  // namespace
@@ -43,24 +51,13 @@ Result<void> check_websocket(const Request& request) {
   return {};
 }
 
-WebSocketEvents::WebSocketEvents(std::shared_ptr<IoThread> thread, std::shared_ptr<EventFeed> feed, Handshake handshake,
-                                 std::string request_id)
-    : thread_(std::move(thread)),
-      feed_(std::move(feed)),
-      handshake_(std::move(handshake)),
-      request_id_(std::move(request_id)) {}
+WebSocketConnection::WebSocketConnection(Exchange& exchange, std::uint64_t message_bytes_max)
+    : thread_(exchange.thread().shared_from_this()),
+      handshake_(handshake_of(exchange.request())),
+      request_id_(exchange.request_id()),
+      message_bytes_max_(message_bytes_max) {}
 
-void WebSocketEvents::begin(Exchange& exchange, std::string session, EventQuery query, EventPage first) {
-  auto thread = exchange.thread().shared_from_this();
-  query.after = std::max(query.after, first.next);
-  auto feed = std::make_shared<EventFeed>(thread, std::move(session), std::move(query));
-  auto events = std::make_shared<WebSocketEvents>(std::move(thread), std::move(feed), handshake_of(exchange.request()),
-                                                  std::string(exchange.request_id()));
-  for (const auto& event : first.items) events->frames_.push_back(to_json(event));
-  exchange.connection().hand_over([events](Tcp::socket socket) { events->take(std::move(socket)); });
-}
-
-void WebSocketEvents::take(Tcp::socket socket) {
+void WebSocketConnection::take(Tcp::socket socket) {
   thread_->add(shared_from_this());
   const auto& limits = thread_->services().limits;
   stream_.emplace(std::move(socket));
@@ -71,83 +68,88 @@ void WebSocketEvents::take(Tcp::socket socket) {
   // Beast pings after half of the idle time.
   stream_->set_option(ws::stream_base::timeout{std::chrono::milliseconds(limits.header_timeout_ms),
                                                std::chrono::milliseconds(2 * limits.event_heartbeat_ms), true});
-  stream_->read_message_max(kClientMessageBytesMax);
-  stream_->text(true);
+  stream_->read_message_max(message_bytes_max_);
   accept();
 }
 
-void WebSocketEvents::accept() {
+void WebSocketConnection::accept() {
   stream_->async_accept(handshake_, [self = shared_from_this()](const beast::error_code& ec) {
     if (ec) return self->abort();
-    self->on_accepted();
+    if (self->ended_) return;
+    self->on_open();
+    self->write_next();
   });
 }
 
-void WebSocketEvents::on_accepted() {
+void WebSocketConnection::read() {
   if (ended_) return;
-  read();
-  feed_->start(*this);
-  write();
-}
-
-void WebSocketEvents::read() {
   stream_->async_read(in_, [self = shared_from_this()](const beast::error_code& ec, std::size_t) {
+    if (ec == ws::error::closed && !self->closing_) {
+      const auto& reason = self->stream_->reason();
+      self->end_ = {reason.code == 0 ? std::uint16_t{ws::close_code::no_status} : reason.code,
+                    std::string(reason.reason.data(), reason.reason.size())};
+    }
     if (ec) return self->abort();
+    SocketMessage message{beast::buffers_to_string(self->in_.data()), self->stream_->got_binary()};
     self->in_.clear();
-    self->read();
+    self->on_message(std::move(message));
   });
 }
 
-void WebSocketEvents::on_events(const std::vector<Event>& events) {
-  for (const auto& event : events) frames_.push_back(to_json(event));
-  write();
+void WebSocketConnection::write(SocketMessage message) {
+  if (closing()) return;
+  unsent_ += message.data.size();
+  out_.push_back(std::move(message));
+  if (stream_ && stream_->is_open()) write_next();
 }
 
-void WebSocketEvents::write() {
-  if (writing_ || closing_ || ended_) return;
-  if (frames_.empty()) return feed_->resume();
+void WebSocketConnection::write_next() {
+  if (writing_ || closing()) return;
+  if (out_.empty()) return on_drained();
   writing_ = true;
   write_deadline_ =
       thread_->now_ms() + static_cast<std::int64_t>(thread_->services().limits.write_timeout_ms) + thread_->tick_ms();
-  stream_->async_write(boost::asio::buffer(frames_.front()),
+  stream_->binary(out_.front().binary);
+  stream_->async_write(boost::asio::buffer(out_.front().data),
                        [self = shared_from_this()](const beast::error_code& ec, std::size_t) {
                          self->writing_ = false;
                          if (ec) return self->abort();
-                         self->frames_.pop_front();
-                         if (self->closing_) {
-                           self->closing_ = false;
-                           return self->close(ws::close_code::going_away);
-                         }
-                         self->write();
+                         self->unsent_ -= self->out_.front().data.size();
+                         self->out_.pop_front();
+                         if (std::exchange(self->closing_, false)) return self->close(self->end_);
+                         self->write_next();
                        });
 }
 
-void WebSocketEvents::on_feed_end(const Error&) { close(ws::close_code::normal); }
-
-void WebSocketEvents::stop() { close(ws::close_code::going_away); }
+void WebSocketConnection::stop() { close({ws::close_code::going_away, {}}); }
 
 // A frame in the making is finished first: Beast allows one write at a time, and a close is one.
-void WebSocketEvents::close(ws::close_code code) {
-  if (closing_ || ended_) return;
+void WebSocketConnection::close(SocketClose close) {
+  if (closing()) return;
   closing_ = true;
-  feed_->close();
+  end_ = std::move(close);
   write_deadline_ = thread_->now_ms() + kCloseMs;
   if (writing_) return;
-  if (!stream_->is_open()) return abort();
+  if (!stream_ || !stream_->is_open()) return abort();
   writing_ = true;
-  stream_->async_close(code, [self = shared_from_this()](const beast::error_code&) { self->abort(); });
+  const auto reason = reason_in_frame(end_.reason);
+  stream_->async_close(ws::close_reason(ws::close_code{end_.code}, beast::string_view(reason.data(), reason.size())),
+                       [self = shared_from_this()](const beast::error_code&) { self->abort(); });
 }
 
-void WebSocketEvents::tick(std::int64_t now_ms) {
+void WebSocketConnection::tick(std::int64_t now_ms) {
   if (writing_ && now_ms > write_deadline_) abort();
 }
 
-void WebSocketEvents::abort() {
+void WebSocketConnection::abort() {
   if (ended_) return;
   ended_ = true;
-  feed_->close();
-  boost::system::error_code ignored;  // the descriptor is released whatever close() says
-  stream_->next_layer().close(ignored);
+  if (stream_) {
+    boost::system::error_code ignored;  // the descriptor is released whatever close() says
+    stream_->next_layer().close(ignored);
+  }
+  const auto self = shared_from_this();
+  on_end(end_);
   thread_->remove(*this);
 }
 

@@ -1,9 +1,8 @@
-// A session's events over a WebSocket (RFC 6455): each envelope one text frame, the same as in SSE and the JSON page.
+// A WebSocket (RFC 6455) on its IoThread: the handshake on a connection that was HTTP so far, messages both ways, and
+// every kind of end. What is said over it is up to who derives: a session's events, or the messages of an object.
 //
-// The client only listens: what it sends is read, so that pings, pongs and its close are answered, and dropped. A ping
-// goes out after half of twice event_heartbeat_ms of silence; without any answer the connection ends. Like SSE, the
-// next page is read when the one before has been written, and a client that takes nothing for write_timeout_ms is cut.
-// Runs on its IoThread; owned by the thread and by the handlers in the air.
+// A ping goes out after half of twice event_heartbeat_ms of silence; without any answer the connection ends. A client
+// that takes nothing for write_timeout_ms is cut. Owned by the thread and by the handlers in the air.
 #pragma once
 
 #include <boost/beast/core/flat_buffer.hpp>
@@ -11,10 +10,11 @@
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/websocket/stream.hpp>
 #include <deque>
+#include <holdfast/object.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "http/event_feed.hpp"
 #include "http/exchange.hpp"
 #include "http/io_thread.hpp"
 
@@ -25,39 +25,45 @@ namespace holdfast::http {
 // Whether it asks in the one way that RFC 6455 allows. Errors: invalid_request.
 [[nodiscard]] Result<void> check_websocket(const Request& request);
 
-class WebSocketEvents final : public Peer,
-                              public EventFeed::Sink,
-                              public std::enable_shared_from_this<WebSocketEvents> {
+class WebSocketConnection : public Peer, public std::enable_shared_from_this<WebSocketConnection> {
  public:
-  // Takes the connection's socket over: `first` once the handshake is done, then what comes after it.
-  static void begin(Exchange& exchange, std::string session, EventQuery query, EventPage first);
+  // Takes the socket of a connection over that was asked for it. Call once.
+  void take(Tcp::socket socket);
 
   void tick(std::int64_t now_ms) override;
   void stop() override;
   void abort() override;
-  void on_events(const std::vector<Event>& events) override;
-  void on_feed_end(const Error& error) override;
 
-  using Handshake = boost::beast::http::request<boost::beast::http::empty_body>;
-  WebSocketEvents(std::shared_ptr<IoThread> thread, std::shared_ptr<EventFeed> feed, Handshake handshake,
-                  std::string request_id);
+ protected:
+  explicit WebSocketConnection(Exchange& exchange, std::uint64_t message_bytes_max);
+
+  [[nodiscard]] IoThread& thread() const noexcept { return *thread_; }
+  [[nodiscard]] std::size_t unsent() const noexcept { return unsent_; }
+  [[nodiscard]] bool closing() const noexcept { return closing_ || ended_; }
+  void read();  // the next message; one at a time
+  void write(SocketMessage message);
+  void close(SocketClose close);
+
+  virtual void on_open() = 0;
+  virtual void on_message(SocketMessage message) = 0;
+  virtual void on_drained() = 0;                      // all that was written has left
+  virtual void on_end(const SocketClose& close) = 0;  // the last call
 
  private:
-  void take(Tcp::socket socket);
+  using Handshake = boost::beast::http::request<boost::beast::http::empty_body>;
   void accept();
-  void on_accepted();
-  void read();
-  void write();
-  void close(boost::beast::websocket::close_code code);
+  void write_next();
 
   std::shared_ptr<IoThread> thread_;
-  std::shared_ptr<EventFeed> feed_;
-  Handshake handshake_;
-  std::string request_id_;
+  const Handshake handshake_;
+  const std::string request_id_;
+  const std::uint64_t message_bytes_max_;
   std::optional<boost::beast::websocket::stream<Tcp::socket>> stream_;  // once the socket is ours
   boost::beast::flat_buffer in_;
-  std::deque<std::string> frames_;  // not yet written; the first is in the making while writing_
+  std::deque<SocketMessage> out_;  // not yet written; the first is in the making while writing_
+  std::size_t unsent_ = 0;         // bytes of those
   std::int64_t write_deadline_ = 0;
+  SocketClose end_{1006, {}};  // how it ended, as far as is known
   bool writing_ = false;
   bool closing_ = false;
   bool ended_ = false;

@@ -62,7 +62,8 @@ void Engine::Impl::happen(ObjectId id, shell::Happening what, std::uint64_t byte
   if (!valid_name(id.name))
     return done(holdfast::fail(ErrorCode::invalid_name, "an object's name is [A-Za-z0-9][A-Za-z0-9._~:-]{0,127}"));
   auto permit = permits_.take(bytes + kEventBytes);
-  if (!permit)
+  // A close is not turned away: there are no more of them than there are connections, and none comes twice.
+  if (!permit && !std::holds_alternative<shell::OnSocketClose>(what))
     return done(holdfast::fail(ErrorCode::overloaded, "too much is in flight; nothing was written, retry in a moment"));
   auto envelope = std::make_shared<shell::ObjectEvent>(std::move(id), std::move(what), std::move(done));
   envelope->permit = std::move(permit);

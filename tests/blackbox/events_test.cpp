@@ -83,21 +83,6 @@ std::vector<std::uint64_t> from_to(std::uint64_t first, std::uint64_t last) {
   return all;
 }
 
-std::uint64_t metric(Client& client, const std::string& name) {
-  const auto text = client.get("/metrics").body;
-  const auto at = text.find("\n" + name + " ");
-  return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at + name.size() + 2, nullptr, 10);
-}
-// Asks until it is so, for at most 20 s.
-template <class Condition>
-bool becomes(const Condition& condition) {
-  for (int i = 0; i < 1'000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return false;
-}
-
 }  // namespace
 
 TEST_CASE("SSE: replay after a cursor, then live; id and event repeat the envelope, which is the page's") {

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "src/core/json.hpp"
@@ -167,6 +168,22 @@ class Client {
   bool ended_ = false;
   std::string buffer_;
 };
+
+// The value of a metric; 0 when there is none of that name.
+inline std::uint64_t metric(Client& client, const std::string& name) {
+  const auto text = client.get("/metrics").body;
+  const auto at = text.find("\n" + name + " ");
+  return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at + name.size() + 2, nullptr, 10);
+}
+// Asks until it is so, for at most 20 s.
+template <class Condition>
+bool becomes(const Condition& condition) {
+  for (int i = 0; i < 1'000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return false;
+}
 
 // A body that admits one prompt; `more` are further members, such as "\"id\":\"a\"".
 inline std::string prompt(const std::string& text, const std::string& more = {}) {

@@ -123,6 +123,11 @@ class WebSocket {
     head = client_.get(path, all);
   }
 
+  // The next text; empty when the connection or the time ended.
+  std::string text() {
+    const auto event = next();
+    return event ? event->envelope : std::string();
+  }
   // The next text message; nothing when the connection or the time ended.
   std::optional<StreamEvent> next() {
     std::string message;
@@ -149,7 +154,14 @@ class WebSocket {
   // A whole, masked frame, as clients must send them.
   void send(int opcode, const std::string& payload) {
     constexpr std::array<char, 4> kMask{'m', 'a', 's', 'k'};
-    std::string frame{static_cast<char>(0x80 | opcode), static_cast<char>(0x80 | payload.size())};
+    std::string frame(1, static_cast<char>(0x80 | opcode));
+    const auto append_size = [&](std::size_t marker, int bytes) {
+      frame += static_cast<char>(0x80 | marker);
+      while (bytes-- > 0) frame += static_cast<char>(payload.size() >> (8 * bytes));
+    };
+    if (payload.size() < 126) append_size(payload.size(), 0);
+    else if (payload.size() < 65'536) append_size(126, 2);
+    else append_size(127, 8);
     frame.append(kMask.data(), kMask.size());
     for (std::size_t i = 0; i < payload.size(); ++i) frame += static_cast<char>(payload[i] ^ kMask[i % kMask.size()]);
     client_.send(frame);
