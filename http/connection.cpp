@@ -216,8 +216,8 @@ void Connection::begin_stream(std::shared_ptr<StreamSource> source) {
 }
 
 void Connection::write_stream(std::string_view data) {
-  if (phase_ != Phase::streaming || data.empty()) return;
-  if (chunked_) append_chunk(out_, data);
+  if (phase_ != Phase::streaming) return;
+  if (chunked_ && !data.empty()) append_chunk(out_, data);
   else out_ += data;
   flush();
 }

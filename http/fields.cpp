@@ -1,6 +1,7 @@
 #include "http/fields.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "src/core/ids.hpp"
@@ -141,6 +142,13 @@ Result<void> require_json(const Request& request) {
     return {};
   if (equal_ignoring_case(type, "application/x-www-form-urlencoded") && !request.find("origin")) return {};
   return fail(ErrorCode::unsupported_media_type, "send the body as application/json");
+}
+
+bool of_connection(std::string_view name) noexcept {
+  constexpr std::array kFields{"connection", "content-length", "transfer-encoding",
+                               "keep-alive", "upgrade",        "request-id"};
+  return std::any_of(kFields.begin(), kFields.end(),
+                     [&](std::string_view one) { return equal_ignoring_case(one, name); });
 }
 
 }  // namespace holdfast::http

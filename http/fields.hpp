@@ -30,6 +30,9 @@ namespace holdfast::http {
 // The Idempotency-Key, bare or as the quoted string of its IETF draft. Errors: invalid_request, invalid_name.
 [[nodiscard]] Result<std::string> idempotency_key_of(const Request& request);
 
+// Whether a field says something about the connection or the framing, not about what is carried.
+[[nodiscard]] bool of_connection(std::string_view name) noexcept;
+
 // Whether Accept names this type itself, not by a wildcard.
 [[nodiscard]] bool accepts(const Request& request, std::string_view media_type);
 
