@@ -19,7 +19,11 @@ constexpr std::size_t kBufferBytesKept = 64 << 10;  // a larger output buffer is
 constexpr std::int64_t kLingerMs = 2'000;
 constexpr std::int64_t kLingerStoppingMs = 100;  // a stop does not wait for clients that keep their side open
 
-ParserLimits parser_limits(const Limits& limits) { return {limits.header_bytes_max, &body_limit, &limits}; }
+ParserLimits parser_limits(const Services& services) {
+  return {services.limits.header_bytes_max, &body_limit, &services};
+}
+
+Error body_cut() { return {ErrorCode::gone, "the client left before its request's body was whole", {}, 0, {}}; }
 
 }  // namespace
 
@@ -27,7 +31,7 @@ Connection::Connection(std::shared_ptr<IoThread> thread, Tcp::socket socket)
     : thread_(std::move(thread)),
       socket_(std::move(socket)),
       exchange_(*this),
-      parser_(exchange_.request(), parser_limits(thread_->services().limits)) {}
+      parser_(exchange_.request(), parser_limits(thread_->services())) {}
 
 void Connection::start() {
   boost::system::error_code ec;
@@ -75,7 +79,7 @@ void Connection::forget_input() {
   parsed_ = 0;
 }
 
-// True when a request was complete, and dispatched.
+// True when a request was dispatched.
 bool Connection::parse() {
   const auto used = parser_.feed(std::string_view(in_).substr(parsed_));
   if (!used) {
@@ -89,11 +93,14 @@ bool Connection::parse() {
     return true;
   }
   await(state);
-  if (state == Parser::State::body && exchange_.request().wants_continue() && !continued_) {
+  if (state != Parser::State::body) return false;
+  if (exchange_.request().wants_continue() && !continued_) {
     continued_ = true;
     if (exchange_.request().body().empty()) out_ += "HTTP/1.1 100 Continue\r\n\r\n";
   }
-  return false;
+  if (!exchange_.request().in_parts()) return false;
+  dispatch();
+  return true;
 }
 
 // Sets the deadline for the next part of a request, once a part.
@@ -110,6 +117,7 @@ void Connection::await(Parser::State state) {
 void Connection::dispatch() {
   phase_ = Phase::answering;
   awaited_ = Parser::State::complete;
+  body_error_.reset();
   exchange_.begin();
   const auto serial = exchange_.serial();
   dispatching_ = true;
@@ -135,8 +143,8 @@ void Connection::refuse(const Error& error) {
 void Connection::read() {
   if (reading_ || phase_ == Phase::closed || phase_ == Phase::handing_over || end_of_input_) return;
   if (phase_ == Phase::closing) return;
-  const bool full =
-      phase_ == Phase::answering ? in_.size() >= kReadBytes : phase_ == Phase::reading && unsent() >= kUnsentMax;
+  const bool full = phase_ == Phase::answering || body_unread() ? in_.size() >= kReadBytes
+                                                                : phase_ == Phase::reading && unsent() >= kUnsentMax;
   if (full) return;
   reading_ = true;
   socket_.async_read_some(asio::buffer(arriving_),
@@ -151,18 +159,67 @@ void Connection::on_read(const boost::system::error_code& ec, std::size_t bytes)
   if (phase_ == Phase::handing_over) return give_socket();
   if (ec == asio::error::eof) return on_end_of_input();
   if (ec) return close();
-  if (phase_ == Phase::lingering || phase_ == Phase::streaming) return read();  // what it still says does not matter
-  in_.append(arriving_.data(), bytes);
-  if (phase_ == Phase::reading) work();
-  else read();
+  const bool wanted = phase_ != Phase::lingering && (phase_ != Phase::streaming || body_unread());
+  if (wanted) in_.append(arriving_.data(), bytes);
+  if (phase_ == Phase::reading) return work();
+  if (wanted) feed_body();
+  read();
 }
 
 // The client sends no more. It may still read: an answer in the making goes out, but nobody waits for such a client.
 void Connection::on_end_of_input() {
   end_of_input_ = true;
   if (phase_ == Phase::reading) return work();
+  feed_body();
+  if (body_unread()) fail_body(body_cut());
   if (phase_ == Phase::answering && !exchange_.waiting()) return;
+  if (phase_ == Phase::streaming && exchange_.request().in_parts()) return;
   if (phase_ != Phase::closing) close();
+}
+
+// ---- bodies in parts -----------------------------------------------------------------------------------------
+
+// There is more to come of a body that is taken in parts.
+bool Connection::body_unread() const noexcept {
+  const bool handled = phase_ == Phase::answering || phase_ == Phase::streaming;
+  return handled && exchange_.request().in_parts() && parser_.state() == Parser::State::body && !body_error_;
+}
+
+void Connection::read_body(Done<std::optional<std::string>> done) {
+  if (body_reader_) return done(fail(ErrorCode::internal, "this body is being read already"));
+  if (phase_ != Phase::answering && phase_ != Phase::streaming) return done(tl::unexpected(body_cut()));
+  body_reader_ = std::move(done);
+  read_deadline_ =
+      thread_->now_ms() + static_cast<std::int64_t>(exchange_.limits().body_timeout_ms) + thread_->tick_ms();
+  hand_part();
+  feed_body();
+  read();
+}
+
+// Parses what was read, as far as it may be held, and hands it to who waits for it.
+void Connection::feed_body() {
+  if (!body_unread() || (exchange_.request().body().size() >= kPartBytes && !end_of_input_)) return;
+  const auto used = parser_.feed(in_);
+  if (!used) return fail_body(used.error());
+  parsed_ = *used;
+  drop_parsed();
+  hand_part();
+}
+
+void Connection::hand_part() {
+  if (!body_reader_) return;
+  auto& request = exchange_.request();
+  Result<std::optional<std::string>> part;
+  if (!request.body().empty()) part = request.take_body();
+  else if (body_error_) part = tl::unexpected(*body_error_);
+  else if (parser_.state() == Parser::State::body) return;
+  if (const auto reader = std::exchange(body_reader_, nullptr)) reader(std::move(part));
+}
+
+// What follows in this connection cannot be read either: parse() never gets to it, since the answer closes.
+void Connection::fail_body(Error error) {
+  body_error_ = std::move(error);
+  hand_part();
 }
 
 // ---- from answers to bytes -----------------------------------------------------------------------------------
@@ -171,7 +228,8 @@ Framing Connection::framing() const {
   const auto& request = exchange_.request();
   Framing framing{exchange_.request_id()};
   if (request.method() == Verb::head) framing.body = Framing::Body::left_out;
-  const bool closes = close_after_answer_ || exchange_.services().stopping.load(std::memory_order_relaxed) ||
+  const bool closes = close_after_answer_ || parser_.state() == Parser::State::body ||
+                      exchange_.services().stopping.load(std::memory_order_relaxed) ||
                       request.persistence() == Request::Persistence::close;
   if (closes) framing.connection = Framing::Connection::close;
   else if (request.version() == 10) framing.connection = Framing::Connection::keep_alive;
@@ -211,7 +269,7 @@ void Connection::begin_stream(std::shared_ptr<StreamSource> source) {
   exchange_.end();
   phase_ = Phase::streaming;
   source_ = std::move(source);
-  forget_input();
+  if (!body_unread()) forget_input();
   read();
 }
 
@@ -305,12 +363,15 @@ void Connection::close() {
   boost::system::error_code ignored;  // the descriptor is released whatever close() says
   socket_.close(ignored);
   const auto self = shared_from_this();
+  fail_body(body_cut());
   if (const auto source = std::exchange(source_, nullptr)) source->on_closed();
   thread_->remove(*this);
 }
 
 void Connection::tick(std::int64_t now_ms) {
   if (writing_ && now_ms > write_deadline_) return close();
+  if (body_reader_ && now_ms > read_deadline_)
+    fail_body({ErrorCode::request_timeout, "the request's body took too long to arrive", {}, 0, {}});
   if (phase_ == Phase::streaming) {
     if (const auto source = source_) source->on_tick(now_ms);
     return;

@@ -5,6 +5,10 @@
 // parsed when the answer to the one before is in that buffer, so answers keep their order and a client has one call in
 // the engine at a time. A read stays outstanding meanwhile: it notices a client that leaves a wait.
 //
+// A request that is taken in parts is dispatched when its head is there. Its body is read when the handler asks for it
+// (read_body), a part at a time, also while the answer is a stream already. An answer that comes before all of it was
+// read is the connection's last.
+//
 // Ends: `Connection: close`, a protocol error or a stop let the output drain, shut the sending side, and discard input
 // for a moment (closing with unread input would reset the connection under the answer). A deadline closes at once,
 // except that a request already begun is answered 408.
@@ -12,8 +16,8 @@
 // Concurrency: everything runs on its IoThread. Owned by that thread, by the handlers that wait on its socket, and by
 // the calls in the air.
 //
-// Limits: head, body, timeouts and stream_buffer_bytes_max from Limits; kReadBytes of input and kUnsentMax of output
-// are held before reading or answering pauses.
+// Limits: head, body, timeouts and stream_buffer_bytes_max from Limits; kReadBytes of input (kPartBytes of a body in
+// parts) and kUnsentMax of output are held before reading or answering pauses.
 #pragma once
 
 #include <array>
@@ -62,6 +66,9 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   void write_stream(std::string_view data);
   void end_stream();
   [[nodiscard]] std::size_t unsent() const noexcept { return out_.size() - sent_; }
+  // The next part of the request's body, which may be all of it; nothing at its end. One call at a time. Errors:
+  // invalid_request, request_timeout (nothing came for body_timeout_ms), gone (the client left).
+  void read_body(Done<std::optional<std::string>> done);
   // Gives the socket away, for another protocol. `taker` is called once, soon; not when the connection ends before.
   void hand_over(std::function<void(Tcp::socket)> taker);
 
@@ -69,6 +76,7 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   enum class Phase : std::uint8_t { reading, answering, streaming, handing_over, closing, lingering, closed };
 
   static constexpr std::size_t kReadBytes = 8 << 10;
+  static constexpr std::size_t kPartBytes = 64 << 10;
 
   void work();
   void drop_parsed();
@@ -77,6 +85,10 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   void dispatch();
   void refuse(const Error& error);
   void await(Parser::State state);
+  [[nodiscard]] bool body_unread() const noexcept;
+  void feed_body();
+  void hand_part();
+  void fail_body(Error error);
   void read();
   void on_read(const boost::system::error_code& ec, std::size_t bytes);
   void on_end_of_input();
@@ -100,6 +112,8 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   std::size_t sent_ = 0;  // of out_
   std::shared_ptr<StreamSource> source_;
   std::function<void(Tcp::socket)> taker_;
+  Done<std::optional<std::string>> body_reader_;
+  std::optional<Error> body_error_;
   Phase phase_ = Phase::reading;
   Parser::State awaited_ = Parser::State::empty;  // what read_deadline_ is about
   std::int64_t read_deadline_ = 0;

@@ -10,6 +10,8 @@
 namespace holdfast::http {
 namespace {
 
+std::string_view first_segment(std::string_view path) { return path.substr(0, path.find('/')); }
+
 // Probes come from where no key is; a preflight cannot carry one; a ticket is checked by the stream it opens.
 bool open_door(const Exchange& exchange, const Match* match) {
   const auto& request = exchange.request();
@@ -42,9 +44,13 @@ void answer_no_method(Exchange& exchange, const std::string& allow) {
 
 }  // namespace
 
-std::uint64_t body_limit(const Request& request, const void* limits) {
-  const auto& l = *static_cast<const Limits*>(limits);
-  return request.path() == kImportPath ? l.import_bytes_max : l.body_bytes_max;
+std::optional<std::uint64_t> body_limit(const Request& request, const void* services) {
+  const auto& s = *static_cast<const Services*>(services);
+  const auto path = request.path();
+  if (path == kImportPath) return s.limits.import_bytes_max;
+  if (path.starts_with(kObjectsPath) && s.engine.takes_streams(first_segment(path.substr(kObjectsPath.size()))))
+    return std::nullopt;
+  return s.limits.body_bytes_max;
 }
 
 void dispatch(Exchange& exchange) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "http/request.hpp"
 
@@ -12,7 +13,7 @@ class Exchange;
 // Answers the exchange, or starts the call that will.
 void dispatch(Exchange& exchange);
 
-// BodyLimit of this API; `limits` points to the Limits.
-[[nodiscard]] std::uint64_t body_limit(const Request& request, const void* limits);
+// BodyLimit of this API; `services` points to the Services.
+[[nodiscard]] std::optional<std::uint64_t> body_limit(const Request& request, const void* services);
 
 }  // namespace holdfast::http

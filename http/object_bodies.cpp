@@ -17,7 +17,7 @@ bool printable(std::string_view value) noexcept {
                       [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; });
 }
 
-tl::unexpected<Error> client_left() { return fail(ErrorCode::gone, "the client left before the reply was sent"); }
+tl::unexpected<Error> client_left() { return fail(ErrorCode::gone, "the client left before the request was answered"); }
 
 }  // namespace
 
@@ -42,14 +42,20 @@ class ObjectBodies::Work final : public Task {
   std::function<void()> call_;
 };
 
-ObjectBodies::ObjectBodies(Exchange& exchange, std::optional<std::string> body)
-    : connection_(exchange.connection().shared_from_this()), serial_(exchange.serial()), body_(std::move(body)) {}
+ObjectBodies::ObjectBodies(Exchange& exchange)
+    : connection_(exchange.connection().shared_from_this()), serial_(exchange.serial()) {}
 
 void ObjectBodies::post(std::function<void()> call) {
   connection_->thread().submit(std::make_unique<Work>(std::move(call)));
 }
 
-void ObjectBodies::read(Done<std::optional<std::string>> done) { done(std::exchange(body_, std::nullopt)); }
+void ObjectBodies::read(Done<std::optional<std::string>> done) {
+  post([self = shared_from_this(), done = std::move(done)]() mutable {
+    const bool answered = self->phase_ == Phase::waiting && self->connection_->exchange().serial() != self->serial_;
+    if (answered || self->phase_ == Phase::closed) return done(client_left());
+    self->connection_->read_body(std::move(done));
+  });
+}
 
 void ObjectBodies::reply(holdfast::Reply head, Done<Nothing> done) {
   if (begun_.exchange(true)) return done(fail(ErrorCode::internal, "this reply has begun already"));

@@ -1,10 +1,12 @@
-// The body of a reply that an object sends in parts.
+// The bodies of a request to an object and of its reply, in parts.
 //
-// Nothing happens until the object says so: most replies are whole, and go the way of every other answer. With the head
-// the exchange becomes a stream: chunked, or to the end of the connection for HTTP/1.0. A part is accepted at once; the
-// object goes on when less than stream_buffer_bytes_max is unsent, so a slow client slows its own reply and nobody
-// else. An error after the head ends the connection without the last chunk, which tells the client that something is
-// missing.
+// The body of the request is read from the connection when the object asks for it.
+//
+// Nothing of the reply happens until the object says so: most replies are whole, and go the way of every other answer.
+// With the head the exchange becomes a stream: chunked, or to the end of the connection for HTTP/1.0. A part is
+// accepted at once; the object goes on when less than stream_buffer_bytes_max is unsent, so a slow client slows its own
+// reply and nobody else. An error after the head ends the connection without the last chunk, which tells the client
+// that something is missing.
 //
 // Thread-safety: BodyTransfer and end() from any thread, one call at a time; the rest on the connection's thread.
 #pragma once
@@ -17,8 +19,7 @@ namespace holdfast::http {
 
 class ObjectBodies final : public BodyTransfer, public StreamSource, public std::enable_shared_from_this<ObjectBodies> {
  public:
-  // `body` is that of the request, for an object that reads it.
-  ObjectBodies(Exchange& exchange, std::optional<std::string> body);
+  explicit ObjectBodies(Exchange& exchange);
 
   void read(Done<std::optional<std::string>> done) override;
   void reply(holdfast::Reply head, Done<Nothing> done) override;
@@ -38,7 +39,6 @@ class ObjectBodies final : public BodyTransfer, public StreamSource, public std:
 
   const std::shared_ptr<Connection> connection_;
   const std::uint64_t serial_;
-  std::optional<std::string> body_;
   std::atomic<bool> begun_{false};
   enum class Phase : std::uint8_t { waiting, streaming, headless, closed } phase_ = Phase::waiting;
   Done<Nothing> blocked_;  // until there is room

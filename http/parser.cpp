@@ -35,7 +35,10 @@ void Parser::Events::on_request_impl(Verb verb, Text method, Text target, int ve
   request_.set_start_line(verb, view(target), version);
   if (!request_.path().starts_with('/') && !(verb == Verb::options && request_.path() == "*"))
     return refuse("the request target must be a path", ec);
-  if (limits_.body_limit != nullptr) body_limit(limits_.body_limit(request_, limits_.context));
+  if (limits_.body_limit == nullptr) return;
+  const auto max = limits_.body_limit(request_, limits_.context);
+  if (!max) request_.take_in_parts();
+  body_limit(max ? boost::optional<std::uint64_t>(*max) : boost::none);
 }
 
 void Parser::Events::on_field_impl(bhttp::field name, Text name_text, Text value, Code& ec) {
@@ -64,7 +67,7 @@ void Parser::Events::on_header_impl(Code& ec) {
 void Parser::Events::on_body_init_impl(const Size& length, Code&) {
   // A length is a promise, not bytes: reserve little, so that silent connections cost little.
   constexpr std::uint64_t kReserveMax = 256 << 10;
-  if (length) request_.reserve_body(std::min(*length, kReserveMax));
+  if (length && !request_.in_parts()) request_.reserve_body(std::min(*length, kReserveMax));
 }
 
 std::size_t Parser::Events::on_body_impl(Text body, Code&) {
@@ -122,7 +125,7 @@ Error Parser::error_of(const beast::error_code& code) const {
             0,
             {}};
   if (code == bhttp::error::body_limit) {
-    const auto max = limits_.body_limit != nullptr ? limits_.body_limit(request_, limits_.context) : 0;
+    const auto max = limits_.body_limit != nullptr ? limits_.body_limit(request_, limits_.context).value_or(0) : 0;
     return {ErrorCode::too_large, "the body is over the limit of " + std::to_string(max) + " bytes", {}, 0, {}};
   }
   const std::string why = events_->fault.empty() ? code.message() : std::string(events_->fault);

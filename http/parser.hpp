@@ -4,8 +4,9 @@
 // of its own: all text goes into the Request's reused buffers. One thread.
 //
 // Limits: the whole head (start line, fields, trailers) is bounded by header_bytes_max, the decoded body by what
-// `body_limit` says for the request. What a proxy in front could read differently is refused: a Transfer-Encoding that
-// is not exactly chunked, a missing or second Host, conflicting lengths.
+// `body_limit` says for the request; one that is taken in parts is bounded by how much is fed. What a proxy in front
+// could read differently is refused: a Transfer-Encoding that is not exactly chunked, a missing or second Host,
+// conflicting lengths.
 #pragma once
 
 #include <boost/beast/http/basic_parser.hpp>
@@ -17,8 +18,9 @@
 
 namespace holdfast::http {
 
-// How large the body of this request may be; called once its start line is known.
-using BodyLimit = std::uint64_t (*)(const Request&, const void* context);
+// How large the body of this request may be; nothing for one that is taken in parts, which nobody has to hold. Called
+// once its start line is known.
+using BodyLimit = std::optional<std::uint64_t> (*)(const Request&, const void* context);
 
 struct ParserLimits {
   std::uint64_t header_bytes_max = 16 << 10;

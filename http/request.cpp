@@ -61,6 +61,7 @@ void Request::clear() noexcept {
   version_ = 11;
   persistence_ = Persistence::keep_alive;
   wants_continue_ = false;
+  in_parts_ = false;
   path_size_ = 0;
   target_.clear();
   text_.clear();

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace holdfast::http {
@@ -30,7 +31,9 @@ class Request {
   // Without the question mark; still percent-encoded.
   [[nodiscard]] std::string_view query() const noexcept;
   [[nodiscard]] std::string_view body() const noexcept { return body_; }
-  [[nodiscard]] std::string take_body() noexcept { return std::move(body_); }
+  [[nodiscard]] std::string take_body() noexcept { return std::exchange(body_, {}); }
+  // Whether its handler is called before the body is there, and takes it in parts: Connection::read_body.
+  [[nodiscard]] bool in_parts() const noexcept { return in_parts_; }
   [[nodiscard]] Persistence persistence() const noexcept { return persistence_; }
   [[nodiscard]] bool wants_continue() const noexcept { return wants_continue_; }
 
@@ -54,6 +57,7 @@ class Request {
   void append_body(std::string_view part) { body_ += part; }
   void set_persistence(Persistence persistence) noexcept { persistence_ = persistence; }
   void expect_continue() noexcept { wants_continue_ = true; }
+  void take_in_parts() noexcept { in_parts_ = true; }
 
  private:
   struct Field {
@@ -72,6 +76,7 @@ class Request {
   int version_ = 11;
   Persistence persistence_ = Persistence::keep_alive;
   bool wants_continue_ = false;
+  bool in_parts_ = false;
   std::size_t path_size_ = 0;
   std::string target_;
   std::string text_;  // names and values, one after the other

@@ -12,6 +12,7 @@ namespace holdfast::http {
 [[nodiscard]] std::span<const Route> api_routes();
 
 inline constexpr std::string_view kImportPath = "/v1/sessions/import";
+inline constexpr std::string_view kObjectsPath = "/v1/objects/";
 // Whether the request names a ticket, which then is its only credential.
 [[nodiscard]] bool carries_ticket(const Request& request);
 

@@ -49,10 +49,8 @@ Result<void> call_object(Exchange& x) {
     ObjectSocket::open(x, std::move(object_class), std::move(name), std::move(request));
     return {};
   }
-  std::optional<std::string> body;
-  if (x.engine().takes_streams(object_class)) body = from.take_body();
-  else request.body = from.take_body();
-  const auto bodies = std::make_shared<ObjectBodies>(x, std::move(body));
+  if (!from.in_parts()) request.body = from.take_body();
+  const auto bodies = std::make_shared<ObjectBodies>(x);
   x.engine().call_async(std::move(object_class), std::move(name), std::move(request), bodies,
                         [bodies, whole = x.then<Reply>(&send_reply)](Result<Reply> reply) {
                           if (!bodies->end(reply)) return whole(std::move(reply));

@@ -105,12 +105,87 @@ TEST_CASE("a client that leaves in the middle ends the handler, and the object g
   CHECK(unchunked(body_of(all_of(again))) == "bend");
 }
 
-TEST_CASE("an object of a streamed class reads its body") {
+TEST_CASE("an object of a streamed class answers each part of a body before the next one is sent") {
   const Server server(kHost);
   Client client(server.port());
-  const std::string body(100'000, 'x');
-  client.send("POST /v1/objects/echo/one HTTP/1.1\r\nHost: t\r\nContent-Length: 100000\r\n\r\n" + body);
-  CHECK(unchunked(body_of(all_of(client))) == body + " 100000");
+  client.send("POST /v1/objects/echo/one HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\n");
+  std::string answer;
+  for (const auto* const part : {"abc", "def", "ghi"}) {
+    client.send(part);
+    while (answer.find(part) == std::string::npos) {
+      const auto more = client.take();
+      REQUIRE_FALSE(more.empty());
+      answer += more;
+    }
+  }
+  answer += all_of(client);
+  CHECK(unchunked(body_of(answer)) == "abcdefghi 9");
+}
+
+TEST_CASE("a body in parts may be of any size and in chunks, and the server holds little of it") {
+  const Server server(kHost, {"--body-bytes-max", "65536"});
+  constexpr std::uint64_t kBytes = 64 << 20;
+  constexpr std::uint64_t kPart = 1 << 20;
+  constexpr std::uint64_t kGrowthKib = 24 << 10;
+  Client client(server.port());
+  const auto before = server.resident_kib();
+  client.send("POST /v1/objects/upload/one HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n");
+  for (std::uint64_t sent = 0; sent < kBytes; sent += kPart)
+    REQUIRE(client.send("100000\r\n" + std::string(kPart, 'x') + "\r\n"));
+  client.send("0\r\n\r\n");
+  CHECK(client.receive().body == std::to_string(kBytes));
+  CHECK(server.resident_kib() < before + kGrowthKib);
+  // The connection goes on, with a small body that is there at once, and behind it the next request.
+  client.send("POST /v1/objects/upload/one HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello" +
+              get("/v1/objects/upload/one/bytes"));
+  CHECK(client.receive().body == "5");
+  CHECK(client.receive().body == "5");
+}
+
+TEST_CASE("an object that leaves a body unread answers, and the connection ends") {
+  const Server server(kHost);
+  Client client(server.port());
+  client.send("POST /v1/objects/upload/one?stop=3 HTTP/1.1\r\nHost: t\r\nContent-Length: 1000000\r\n\r\nabcd");
+  const auto reply = client.receive();
+  CHECK(reply.body == "4");
+  CHECK(reply.header("connection") == "close");
+  Client refused(server.port());
+  refused.send("POST /v1/objects/upload/!! HTTP/1.1\r\nHost: t\r\nContent-Length: 1000000\r\n\r\n");
+  CHECK(refused.receive().status == 400);
+}
+
+TEST_CASE("a body in parts that breaks off, is malformed or does not come ends its handler") {
+  const Server server(kHost, {"--body-timeout-ms", "300"});
+  const std::string head = "POST /v1/objects/upload/one HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n";
+  Client malformed(server.port());
+  malformed.send(head + "3\r\nabc\r\nnonsense\r\n");
+  CHECK(malformed.receive().problem() == "400 invalid_request");
+  Client silent(server.port());
+  silent.send(head + "3\r\nabc\r\n");
+  CHECK(silent.receive().problem() == "408 request_timeout");
+  Client half(server.port());
+  half.send(head + "3\r\nabc\r\n");
+  half.finish_sending();
+  CHECK(half.receive().problem() == "410 gone");
+  Client whole(server.port());
+  whole.send(head + "3\r\nabc\r\n0\r\n\r\n");
+  whole.finish_sending();
+  CHECK(whole.receive().body == "3");
+  {
+    Client leaving(server.port());
+    leaving.send(head + "7\r\nabcdefg\r\n");
+    REQUIRE(becomes([&] { return Client(server.port()).get("/v1/objects/upload/one/bytes").body == "7"; }));
+  }
+  CHECK(Client(server.port()).get("/v1/objects/upload/one/bytes").body == "7");
+}
+
+TEST_CASE("a client may ask whether to send its body in parts") {
+  const Server server(kHost);
+  Client client(server.port());
+  client.send("POST /v1/objects/upload/one HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  CHECK(client.receive().status == 100);
+  client.send("abc");
+  CHECK(client.receive().body == "3");
 }
 
 }  // namespace holdfast::test

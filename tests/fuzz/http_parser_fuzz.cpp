@@ -22,7 +22,8 @@ namespace {
 
 constexpr std::uint64_t kBodyMax = 64;
 constexpr std::string_view kEndOfHead = "\r\n\r\n";
-constexpr http::ParserLimits kLimits{256, [](const Request&, const void*) { return kBodyMax; }, nullptr};
+constexpr http::ParserLimits kLimits{
+    256, [](const Request&, const void*) { return std::optional<std::uint64_t>(kBodyMax); }, nullptr};
 
 // What a connection saw: each request as text, then why it did not go on.
 struct Seen {

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t kBodyMax = 64;
 
-std::uint64_t body_max(const Request&, const void*) { return kBodyMax; }
+std::optional<std::uint64_t> body_max(const Request&, const void*) { return kBodyMax; }
 
 ParserLimits limits(std::uint64_t header_bytes_max = 1'024) { return {header_bytes_max, &body_max, nullptr}; }
 

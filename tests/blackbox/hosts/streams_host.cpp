@@ -48,11 +48,28 @@ class Echo final : public Object {
   }
 };
 
+// Counts what it is sent, and answers then. ?stop=N: does not read beyond N bytes.
+class Upload final : public Object {
+ public:
+  Task<Reply> on_request(Context& ctx, const Request& request) override {
+    if (request.path == "/bytes")
+      co_return Reply::text(std::to_string(ctx.storage().get<std::uint64_t>("bytes").value_or(0)));
+    std::uint64_t bytes = 0;
+    while (auto part = co_await ctx.read()) {
+      bytes += part->size();
+      ctx.storage().put("bytes", bytes);
+      if (request.query.starts_with("stop=") && bytes >= std::stoull(request.query.substr(5))) break;
+    }
+    co_return Reply::text(std::to_string(bytes));
+  }
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
   return holdfast::serve(argc, argv, [](holdfast::Options& options) {
     options.register_class<Download>("download");
+    options.register_class<Upload>("upload", Bodies::streamed);
     options.register_class<Echo>("echo", Bodies::streamed);
   });
 }
