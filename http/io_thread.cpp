@@ -59,7 +59,18 @@ void IoThread::start() {
 void IoThread::run() {
   ::pthread_setname_np(::pthread_self(), ("hf-io-" + std::to_string(number_)).c_str());
   current_thread = this;
-  context_.run();
+  // What a round wrote is synced by this thread when it has nothing else to do, if it is little; see begin_round. A
+  // round ends when nothing is ready any more, or soon: nobody's write waits for long behind the requests of others.
+  constexpr std::size_t kCommitsMax = 2;
+  constexpr int kHandlersMax = 16;
+  auto& engine = services_.engine;
+  for (std::size_t ran = 1; ran != 0;) {
+    engine.begin_round(kCommitsMax);
+    ran = context_.run_one();
+    for (int i = 1; i < kHandlersMax && context_.poll_one() != 0; ++i) {
+    }
+    engine.end_round();
+  }
 }
 
 // The loop ends by itself when the last handler has run: no handler, and so no connection, is left inside it.

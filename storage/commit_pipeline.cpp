@@ -11,7 +11,13 @@ namespace holdfast {
 namespace {
 
 // The pipeline that this thread is about to lend itself to.
-thread_local CommitPipeline* t_lending = nullptr;
+struct Lending {
+  CommitPipeline* pipeline = nullptr;
+  std::size_t commits_max = 0;
+  unsigned depth = 0;
+  enum class Commits : std::uint8_t { none, mine, writers } commits = Commits::none;  // those that are open
+};
+thread_local Lending t_lending;
 
 }  // namespace
 
@@ -68,7 +74,7 @@ void CommitPipeline::wait_for_room(std::unique_lock<std::mutex>& lock) {
 // Whoever commits looks at pending_ when it is done, and so does a thread that lends itself; only a writer that sleeps
 // while nobody commits costs a system call.
 void CommitPipeline::wake_writer(std::unique_lock<std::mutex>& lock) {
-  const bool taken_care_of = committing_ != std::thread::id() || t_lending == this;
+  const bool taken_care_of = lent() || committing_ != std::thread::id();
   const bool asleep = !taken_care_of && std::exchange(writer_waits_, false);
   lock.unlock();
   if (asleep) wake_.notify_one();
@@ -132,6 +138,29 @@ void CommitPipeline::commit_alone(std::unique_lock<std::mutex>& lock) {
   committing_ = {};
 }
 
+void CommitPipeline::begin_lending(std::size_t commits_max) noexcept {
+  if (t_lending.pipeline != nullptr && t_lending.pipeline != this) return;  // of another engine: it has a writer
+  if (t_lending.depth++ != 0) return;
+  const bool slow = last_sync_micros_.load(std::memory_order_relaxed) > kLentSyncMicrosMax;
+  t_lending.pipeline = this;
+  t_lending.commits_max = slow && commits_max != kEverything ? 0 : commits_max;
+  t_lending.commits = Lending::Commits::none;
+}
+
+void CommitPipeline::end_lending() {
+  if (t_lending.pipeline != this) return;
+  if (--t_lending.depth == 0) t_lending.pipeline = nullptr;
+  // An inner one waits for what it submitted, so it does not leave that to the outer one.
+  if (std::exchange(t_lending.commits, Lending::Commits::none) == Lending::Commits::mine) lend();
+}
+
+// With mutex_ held: whether what is open is this thread's to commit.
+bool CommitPipeline::lent() noexcept {
+  if (t_lending.pipeline != this || t_lending.commits == Lending::Commits::writers) return false;
+  t_lending.commits = pending_.size() <= t_lending.commits_max ? Lending::Commits::mine : Lending::Commits::writers;
+  return t_lending.commits == Lending::Commits::mine;
+}
+
 void CommitPipeline::lend() {
   std::unique_lock lock(mutex_);
   if (pending_.empty() || committing_ != std::thread::id() || writer_ == std::thread::id()) return;
@@ -140,14 +169,6 @@ void CommitPipeline::lend() {
   const bool wake = (!pending_.empty() || stopping_) && std::exchange(writer_waits_, false);
   lock.unlock();
   if (wake) wake_.notify_one();
-}
-
-CommitPipeline::Lend::Lend(CommitPipeline& pipeline) noexcept
-    : pipeline_(pipeline), before_(std::exchange(t_lending, &pipeline)) {}
-
-CommitPipeline::Lend::~Lend() {
-  t_lending = before_;
-  pipeline_.lend();
 }
 
 bool CommitPipeline::commit_once() {
@@ -184,6 +205,7 @@ Result<void> CommitPipeline::write_taken() {
     const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
     syncs_.fetch_add(1, std::memory_order_relaxed);
     sync_micros_.fetch_add(static_cast<std::uint64_t>(micros), std::memory_order_relaxed);
+    last_sync_micros_.store(static_cast<std::uint64_t>(micros), std::memory_order_relaxed);
   }
   return written;
 }

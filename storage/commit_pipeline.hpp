@@ -63,19 +63,24 @@ class CommitPipeline {
   // Makes the open batch durable and runs its completions. False when there was nothing to do.
   bool commit_once();
 
-  // For a thread that submits and then has nothing to do but wait: when the scope ends it commits what is open itself,
-  // unless somebody is at it. That saves waking the writer, and being woken by it.
+  // For a thread that submits and then has nothing to do but wait: at the end it commits what is open itself, unless
+  // somebody is at it. That saves waking the writer, and being woken by it.
   class Lend {
    public:
-    explicit Lend(CommitPipeline& pipeline) noexcept;
-    ~Lend();
+    explicit Lend(CommitPipeline& pipeline) noexcept : pipeline_(pipeline) { pipeline_.begin_lending(kEverything); }
+    ~Lend() { pipeline_.end_lending(); }
     Lend(const Lend&) = delete;
     Lend& operator=(const Lend&) = delete;
 
    private:
     CommitPipeline& pipeline_;
-    CommitPipeline* const before_;
   };
+  // The same for a thread that has other things to do, too: when more than `commits_max` are open, or the last sync
+  // took longer than kLentSyncMicrosMax, the writer gets them at once.
+  void begin_lending(std::size_t commits_max) noexcept;
+  void end_lending();
+  static constexpr std::uint64_t kLentSyncMicrosMax = 1'000;
+  static constexpr std::size_t kEverything = static_cast<std::size_t>(-1);
 
  private:
   struct Pending {
@@ -91,6 +96,7 @@ class CommitPipeline {
   void wake_writer(std::unique_lock<std::mutex>& lock);
   // Commits with mutex_ released; one thread at a time.
   void commit_alone(std::unique_lock<std::mutex>& lock);
+  [[nodiscard]] bool lent() noexcept;
   void lend();
 
   Store& store_;
@@ -115,7 +121,7 @@ class CommitPipeline {
   std::atomic<std::uint64_t> durable_{0};
   std::atomic<std::uint64_t> completed_{0};  // durable, and all completions up to here have run
   std::atomic<bool> broken_{false};
-  std::atomic<std::uint64_t> commits_{0}, syncs_{0}, sync_micros_{0};
+  std::atomic<std::uint64_t> commits_{0}, syncs_{0}, sync_micros_{0}, last_sync_micros_{0};
   std::vector<std::function<void()>> batch_end_;
   std::function<void(const Error&)> broken_hook_;
   std::thread thread_;

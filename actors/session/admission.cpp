@@ -13,17 +13,17 @@ namespace {
 
 constexpr std::string_view kTokenLabel = "git_token";
 
-Admitted answer(const Work& work, const Found& m) {
+Admitted answer(const Work& work, const Intent& intent, const Row& row) {
   Admitted a;
-  a.message = m.intent.id;
+  a.message = intent.id;
   a.session = work.context.id.name;
-  a.seq = m.intent.seq;
-  a.state = m.row.state;
-  a.admitted_at = m.intent.admitted_at;
-  a.body_hash = show_hash(m.intent.body_hash);
-  a.merged_into = m.row.merged_into;
-  a.outcome = m.intent.outcome;
-  a.credential = m.intent.credential_outcome;
+  a.seq = intent.seq;
+  a.state = row.state;
+  a.admitted_at = intent.admitted_at;
+  a.body_hash = show_hash(intent.body_hash);
+  a.merged_into = row.merged_into;
+  a.outcome = intent.outcome;
+  a.credential = intent.credential_outcome;
   return a;
 }
 
@@ -32,7 +32,7 @@ Result<Admitted> replay(Work& work, const Found& m, const std::string& body_hash
   if (m.intent.body_hash != body_hash)
     return fail(ErrorCode::idempotency_mismatch,
                 "message " + m.intent.id + " was admitted with another body; send the same body or choose a new id");
-  Admitted a = answer(work, m);
+  Admitted a = answer(work, m.intent, m.row);
   a.replayed = true;
   if (m.row.state == MessageState::queued) a.position = place_of(m.position, m.intent.seq, work.entity);
   ++work.effects.replayed;
@@ -102,7 +102,9 @@ CredentialOutcome take_credential(Work& work, const AdmitRequest& request) {
 }
 
 // Writes the one record that is marker, message and event, and folds it into the entity.
-std::uint64_t write_admitted(Work& work, Marker marker) {
+enum class Id : std::uint8_t { chosen, minted };
+
+std::uint64_t write_admitted(Work& work, Marker& marker, Id id) {
   const std::uint64_t position = work.state.last_position + 1;
   marker.kind = MarkerKind::admitted;
   marker.at = work.context.now;
@@ -110,7 +112,8 @@ std::uint64_t write_admitted(Work& work, Marker marker) {
   std::string value;
   encode(value, marker);
   work.writes.put(Family::journal, keys::marker(work.context.id, position), std::move(value));
-  if (position_in(marker.intent.id) != position) {  // a client's own id needs an index, a minted one carries its place
+  // A client's own id needs an index; a minted one carries its place, also when a client sends it.
+  if (id == Id::chosen && position_in(marker.intent.id) != position) {
     std::string pointer;
     Encoder(pointer).varint(position);
     work.writes.put(Family::journal, keys::message_id(work.context.id, marker.intent.id), std::move(pointer));
@@ -189,19 +192,17 @@ Result<Admitted> admit_one(Work& work, const AdmitRequest& request) {
   else if (replaced != 0) marker.intent.outcome = Outcome::replaced;
   else if (interrupts) marker.intent.outcome = Outcome::interrupting;
   else if (steers) marker.intent.outcome = Outcome::steered;
-  Found m{0, marker.intent, {}};
   if (target) {
-    m.row.state = MessageState::merged;
-    m.row.merged_into = target->intent.id;
-    m.row.finished_at = work.context.now;
+    marker.row.state = MessageState::merged;
+    marker.row.merged_into = target->intent.id;
+    marker.row.finished_at = work.context.now;
   } else {
-    m.intent.place = marker.intent.place = work.state.queued + 1;
+    marker.intent.place = work.state.queued + 1;
   }
-  m.row.callback = m.intent.callback.has_value();
-  marker.row = m.row;
-  m.position = write_admitted(work, std::move(marker));
+  marker.row.callback = marker.intent.callback.has_value();
+  const auto position = write_admitted(work, marker, request.id.empty() ? Id::minted : Id::chosen);
   if (steers) {
-    work.state.steers.push_back(m.position);
+    work.state.steers.push_back(position);
     work.state.steered_turn = work.state.running->position;
     work.state_changed();
   }
@@ -209,8 +210,8 @@ Result<Admitted> admit_one(Work& work, const AdmitRequest& request) {
     target->intent.turn = std::move(merged_turn);
     work.edit(target->position, std::move(target->intent), std::move(target->row));
   }
-  Admitted a = answer(work, m);
-  a.position = m.intent.place;
+  Admitted a = answer(work, marker.intent, marker.row);
+  a.position = marker.intent.place;
   return a;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -91,13 +92,15 @@ std::string sha256(std::string_view data) {
 }
 
 std::string to_hex(std::string_view raw) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
+  static constexpr auto kPairs = [] {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::array<std::array<char, 2>, 256> pairs{};
+    for (std::size_t byte = 0; byte < pairs.size(); ++byte) pairs[byte] = {kDigits[byte >> 4], kDigits[byte & 0xf]};
+    return pairs;
+  }();
   std::string out(raw.size() * 2, '\0');
   char* to = out.data();
-  for (const char c : raw) {
-    *to++ = kDigits[static_cast<unsigned char>(c) >> 4];
-    *to++ = kDigits[static_cast<unsigned char>(c) & 0xf];
-  }
+  for (const char c : raw) to = std::copy_n(kPairs[static_cast<unsigned char>(c)].data(), 2, to);
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace holdfast::json {
@@ -258,27 +259,41 @@ void append_node(std::string& out, Node& node) {
   out += '}';
 }
 
-// The first byte at or after `from` that a string must escape. Eight at a time: a byte below 0x20 borrows from its top
-// bit, and a byte that equals a quote or a backslash is zero after the exclusive or (S. E. Anderson, "Bit Twiddling
-// Hacks"). A false alarm only ends the long steps early. The last step overlaps the one before.
+bool special(unsigned char c) noexcept { return c < 0x20 || c == '"' || c == '\\'; }
+
+// The first byte at or after `from` that a string must escape. Whole blocks are looked at without a branch in them,
+// which the compiler makes vector instructions of; the last one overlaps the one before.
 std::size_t first_special(std::string_view text, std::size_t from) noexcept {
-  constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
-  constexpr std::uint64_t kTops = 0x8080808080808080ULL;
+  constexpr std::size_t kBlock = 16;
   const auto plain_at = [&](std::size_t at) {
-    std::uint64_t eight = 0;
-    std::memcpy(&eight, text.data() + at, 8);
-    const auto zero_byte = [](std::uint64_t v) { return (v - kOnes) & ~v & kTops; };
-    const auto control = (eight - kOnes * 0x20) & ~eight & kTops;
-    return (control | zero_byte(eight ^ kOnes * '"') | zero_byte(eight ^ kOnes * '\\')) == 0;
+    std::array<unsigned char, kBlock> block;
+    std::memcpy(block.data(), text.data() + at, kBlock);
+    unsigned char found = 0;
+    for (const unsigned char c : block) found = static_cast<unsigned char>(found | special(c));
+    return found == 0;
   };
-  while (from + 8 <= text.size() && plain_at(from)) from += 8;
-  if (from >= 8 && from + 8 > text.size() && plain_at(text.size() - 8)) return text.size();
-  for (; from < text.size(); ++from) {
-    const auto c = static_cast<unsigned char>(text[from]);
-    if (c < 0x20 || c == '"' || c == '\\') break;
-  }
+  while (from + kBlock <= text.size() && plain_at(from)) from += kBlock;
+  if (from >= kBlock && from + kBlock > text.size() && plain_at(text.size() - kBlock)) return text.size();
+  while (from < text.size() && !special(static_cast<unsigned char>(text[from]))) ++from;
   return from;
 }
+
+// A few short texts that reach the output in one step.
+template <std::size_t kBytesMax>
+class Piece {
+ public:
+  [[nodiscard]] static bool fits(std::size_t bytes) noexcept { return bytes <= kBytesMax; }
+  Piece& add(std::string_view text) noexcept {
+    std::memcpy(bytes_ + size_, text.data(), text.size());
+    size_ += text.size();
+    return *this;
+  }
+  void append_to(std::string& out) const { out.append(bytes_, size_); }
+
+ private:
+  char bytes_[kBytesMax];
+  std::size_t size_ = 0;
+};
 
 void append_escaped(std::string& out, unsigned char c) {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -371,11 +386,13 @@ Result<std::string> merge_patch(std::string_view target, std::string_view patch)
 }
 
 void append_string(std::string& out, std::string_view utf8) {
+  std::size_t i = first_special(utf8, 0);
+  if (Piece<126> short_one; i == utf8.size() && short_one.fits(i + 2)) {  // a name or an id, as most strings are
+    short_one.add("\"").add(utf8).add("\"").append_to(out);
+    return;
+  }
   out += '"';
-  std::size_t plain = 0;
-  std::size_t i = 0;
-  for (;;) {
-    i = first_special(utf8, i);
+  for (std::size_t plain = 0;; i = first_special(utf8, i)) {
     out.append(utf8, plain, i - plain);
     if (i == utf8.size()) break;
     append_escaped(out, static_cast<unsigned char>(utf8[i]));
@@ -479,10 +496,14 @@ std::optional<Time> parse_time(std::string_view t) noexcept {
 }
 
 ObjectWriter& ObjectWriter::key(std::string_view name) {
-  if (!first_) out_ += ',';
-  first_ = false;
-  append_string(out_, name);
-  out_ += ':';
+  const std::string_view before = std::exchange(first_, false) ? "" : ",";
+  if (Piece<64> key; key.fits(name.size() + 4) && first_special(name, 0) == name.size()) {
+    key.add(before).add("\"").add(name).add("\":").append_to(out_);
+  } else {
+    out_ += before;
+    append_string(out_, name);
+    out_ += ':';
+  }
   return *this;
 }
 ObjectWriter& ObjectWriter::text(std::string_view name, std::string_view value) {

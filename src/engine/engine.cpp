@@ -507,6 +507,9 @@ Result<Nothing> Engine::release(LeaseRef ref) {
 // ---- the whole ----
 
 const Limits& Engine::limits() const noexcept { return impl_->limits(); }
+void Engine::begin_round(std::size_t commits_max) noexcept { impl_->pipeline().begin_lending(commits_max); }
+void Engine::end_round() { impl_->pipeline().end_lending(); }
+
 Health Engine::health() const noexcept { return impl_->health(); }
 EngineStats Engine::stats() const { return impl_->stats(); }
 std::string Engine::store_id() const { return impl_->identity().id; }

@@ -418,6 +418,36 @@ TEST_CASE("pipeline: a thread that lends itself commits, once its scope ends") {
   pipeline.stop();
 }
 
+TEST_CASE("pipeline: a thread that lends itself for a few commits leaves more of them to the writer") {
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+  pipeline.start();
+  const auto committers = [&](int commits, std::size_t commits_max) {
+    std::vector<std::promise<std::thread::id>> by(static_cast<std::size_t>(commits));
+    pipeline.begin_lending(commits_max);
+    for (auto& who : by) pipeline.submit(one("k"), [&](const auto&) { who.set_value(std::this_thread::get_id()); });
+    pipeline.end_lending();
+    int mine = 0;
+    for (auto& who : by) mine += who.get_future().get() == std::this_thread::get_id() ? 1 : 0;
+    return mine;
+  };
+  CHECK(committers(2, 2) == 2);
+  CHECK(committers(3, 2) == 0);
+  CHECK(committers(1, 0) == 0);
+  {
+    // An inner one commits at its own end: whoever opened it waits for that.
+    pipeline.begin_lending(2);
+    std::thread::id by;
+    {
+      const CommitPipeline::Lend lend(pipeline);
+      pipeline.submit(one("k"), [&](const auto&) { by = std::this_thread::get_id(); });
+    }
+    CHECK(by == std::this_thread::get_id());
+    pipeline.end_lending();
+  }
+  pipeline.stop();
+}
+
 TEST_CASE("pipeline: who lends itself while another commits leaves it to that one") {
   SlowStore store;
   CommitPipeline pipeline(store, Durability::synced, kBatchBytes);

@@ -14,6 +14,7 @@
 // Thread-safety: every member may be called from any thread, until the destructor begins.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <future>
@@ -213,6 +214,11 @@ class HOLDFAST_API Engine {
   void on_batch_end(std::function<void()> hook);
   // `hook` runs once when the store latched broken (a sync failed): from then on every write is commit_unknown.
   void on_broken(std::function<void(const Error&)> hook);
+  // For a thread with an event loop of its own, around each round of it: what the round wrote is made durable by this
+  // thread at its end, which spares waking the engine's writer and being woken by it. With more than `commits_max`
+  // writes, or on a disk that is slow to sync, the writer gets them at once and works beside the loop.
+  void begin_round(std::size_t commits_max) noexcept;
+  void end_round();
   // Cancels handlers and waits for them, stops taking commands (shutting_down), ends waits and claims, syncs, and marks
   // a clean shutdown. Idempotent. Not from a handler or completion.
   void close();
