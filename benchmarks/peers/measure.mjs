@@ -1,0 +1,135 @@
+// What every measurement here shares: the load, the count of syncs, medians, progress, and a place for the data.
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Server } from "./servers.mjs";
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+export const list = (text) => text.split(",").map(Number);
+export const median = (numbers) => {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+};
+
+export const progress = (text) => process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
+export const progressEnds = () => { if (process.stderr.isTTY) progress(""); };
+
+// A directory that goes away with this process, and every server with it.
+export function workDirectory(prefix) {
+  mkdirSync(dirname(prefix), { recursive: true });
+  const work = mkdtempSync(prefix);
+  process.on("exit", () => {
+    Server.killAll();
+    rmSync(work, { recursive: true, force: true, maxRetries: 5 });
+  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(130));
+  return work;
+}
+
+export const machine = () => ({
+  cores: cpus().length,
+  model: cpus()[0].model,
+  memory_gib: Math.round(totalmem() / 2 ** 30),
+  open_files_max: Number(execFileSync("sh", ["-c", "ulimit -n"], { encoding: "utf8" })),
+});
+
+// ---- load ------------------------------------------------------------------------------------------------------
+
+export const faults = { count: 0 };  // of all requests of this run, whatever they were for
+
+async function run(program, args, options = {}) {
+  const child = spawn(program, args.map(String), { stdio: ["ignore", "pipe", "inherit"], timeout: 600_000, ...options });
+  let text = "";
+  child.stdout.on("data", (piece) => { text += piece; });
+  await once(child, "close");
+  return text;
+}
+
+// `how`: options of peer_load by their names: { objects, connections, seconds, warmup, requests, seed, each, check }.
+async function peerLoad(work, server, how) {
+  const words = Object.entries(how).flatMap(([name, value]) => value === true ? [`--${name}`] : [`--${name}`, value]);
+  const text = await run("build/release/bin/peer_load", [work, server.url, "--json", ...server.kind.load ?? [], ...words]);
+  if (!text) throw new Error(`no load on ${server.name}`);
+  return JSON.parse(text);
+}
+
+// PostgreSQL's own load, which writes a line for each transaction.
+async function pgbench(server, { objects, connections, seconds = 0, warmup = 0, requests = 0 }) {
+  const logs = mkdtempSync(join(server.directory, "pgbench."));
+  const bound = requests > 0 ? ["-t", Math.ceil(requests / connections)] : ["-T", Math.ceil(seconds + warmup)];
+  const said = await run("/usr/lib/postgresql/15/bin/pgbench", ["-h", "127.0.0.1", "-p", server.ports[0], "-U", "postgres", "-n", "-M", "prepared",
+    "-c", connections, "-j", 1, ...bound, "-D", `sessions=${objects}`, "-f", join(here, "append.pgbench"),
+    "-l", "--log-prefix", join(logs, "log"), "postgres"], { stdio: ["ignore", "pipe", "ignore"] });
+  const lines = readdirSync(logs).flatMap((name) => readFileSync(join(logs, name), "utf8").trim().split("\n"));
+  rmSync(logs, { recursive: true });
+  if (!said.includes("tps = ")) throw new Error(`no load on ${server.name}`);
+  const done = lines.map((line) => line.split(" ").map(Number)).map(([,, micros,, s, us]) => ({ micros, at: s * 1e6 + us }));
+  const times = done.map(({ at }) => at);
+  const from = times.reduce((a, b) => Math.min(a, b)) + warmup * 1e6;
+  const to = times.reduce((a, b) => Math.max(a, b));
+  const counted = done.filter(({ at }) => at >= from).map(({ micros }) => micros).sort((a, b) => a - b);
+  const part = (p) => counted[Math.min(counted.length - 1, Math.floor(p * counted.length))] / 1000;
+  return { requests_per_second: counted.length / ((to - from) / 1e6), p50_ms: part(0.5), p99_ms: part(0.99),
+    errors: Number(/failed transactions: (\d+)/.exec(said)?.[1] ?? 0), answered: done.length };
+}
+
+async function judged(result) {
+  const done = await result;
+  faults.count += done.errors;
+  return done;
+}
+
+// On a counter; every answer is held to the book of that server.
+export const count = (server, how) => judged(peerLoad("counter", server, { book: server.book, ...how }));
+
+// Appends messages to sessions.
+export const append = (server, how) => judged(server.url.startsWith("postgres:") ? pgbench(server, how) : peerLoad("message", server, how));
+
+// Each session of `objects` once, with 64 connections; at most for `seconds`.
+export async function fill(server, objects, seconds = 600) {
+  if (server.kind.fill) await server.kind.fill(server, objects);
+  else await append(server, { objects, connections: 64, each: true, seconds });
+}
+
+// ---- syncs -----------------------------------------------------------------------------------------------------
+
+export const traceable = spawnSync("strace", ["-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "true"]).status === 0;
+
+// How many requests share one sync, as the kernel sees it, on 100 objects that are there already; null when there is no
+// strace that may trace. It stops the server at these calls only, so that they are grouped as they are without it.
+// `apply` is count() or append(); `first(server)` writes each object once.
+export async function syncsOf(name, kind, work, { first, apply, cells }) {
+  if (!traceable) return null;
+  progress(`syncs of ${name}`);
+  const directory = mkdtempSync(join(work, "syncs."));
+  const { trace = "fsync,fdatasync", syncs = /\b(fsync|fdatasync)\(/ } = kind;
+  const file = (part) => join(directory, `trace.${part}`);
+  const server = await Server.start(name, kind, directory,
+    (part) => ["strace", "-D", "-f", "-y", "--seccomp-bpf", "-qq", "-e", `trace=${trace}`, "-o", file(part)]);
+  const calls = () => kind.parts.flatMap((_, part) => readFileSync(file(part), "utf8").split("\n")).filter((line) => syncs.test(line)).length;
+  await first(server);
+  const counted = [];
+  for (const [connections, requests] of cells) {
+    const before = calls();
+    const { answered } = await apply(server, { objects: 100, connections, requests });
+    const made = calls() - before;
+    counted.push({ connections, requests: answered, syncs: made, requests_per_sync: made === 0 ? null : answered / made });
+  }
+  await server.kill();
+  rmSync(directory, { recursive: true, force: true });
+  return counted;
+}
+
+// ---- words -----------------------------------------------------------------------------------------------------
+
+export const rate = (n) => n.toFixed(0).replace(/\B(?=(\d{3})+$)/g, " ");
+export const ms = (n) => n.toFixed(n < 1 ? 2 : n < 10 ? 1 : 0);
+export const table = (head, rows) => {
+  const line = (row) => `| ${row.join(" | ")} |\n`;
+  return `${line(head)}|${"---|".repeat(head.length)}\n${rows.map(line).join("")}`;
+};
+export const speed = ({ requests_per_second, p50_ms }) => `${rate(requests_per_second)} (${ms(p50_ms)})`;
