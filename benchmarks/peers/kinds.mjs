@@ -10,7 +10,7 @@
 //   fill(server, n)    n sessions with a message each, faster than by requests
 //   syncs, trace       which line of strace is a sync, of which calls; fsync and fdatasync if not said
 //   how                how it syncs, in words
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { chownSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { userInfo } from "node:os";
@@ -22,6 +22,7 @@ import { fileURLToPath } from "node:url";
 const here = dirname(fileURLToPath(import.meta.url));
 const inPackage = (path) => join(here, "node_modules", path);
 const say = (program, ...args) => execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
+const release = (text) => /\d+([.-]\d+)+/.exec(text)[0];
 const http = ({ ports: [port] }, path) => `http://127.0.0.1:${port}${path}`;
 
 const listening = { stream: 1, port: /listening on http:\/\/127\.0\.0\.1:(\d+)/ };
@@ -29,7 +30,7 @@ const listening = { stream: 1, port: /listening on http:\/\/127\.0\.0\.1:(\d+)/ 
 const workerdBinary = inPackage("@cloudflare/workerd-linux-64/bin/workerd");
 const workerd = (config) => ({
   title: "workerd (Durable Objects)",
-  version: () => say(workerdBinary, "--version"),
+  version: () => release(say(workerdBinary, "--version")),
   parts: [{
     command: ({ data }) => [workerdBinary, "serve", join(here, config), "--directory-path", `disk=${data}`,
       "--socket-addr", "http=127.0.0.1:0", "--control-fd", "3"],
@@ -95,6 +96,14 @@ function initPostgres({ data }) {
   execFileSync(program, args, { stdio: ["ignore", "ignore", "inherit"] });
 }
 
+// It listens a moment before it takes anybody in.
+async function createTables(server) {
+  for (let tries = 0; spawnSync(join(postgresBin, "pg_isready"), ["-h", "127.0.0.1", "-p", String(server.ports[0])]).status !== 0; ++tries) {
+    if (tries === 200) throw new Error("PostgreSQL is not ready after 20 s");
+    await sleep(100);
+  }
+  psql(server, kSchema);
+}
 const kSchema = `
   create table sessions (id integer primary key, n bigint not null);
   create table messages (session integer, seq bigint, body text not null, primary key (session, seq));`;
@@ -196,7 +205,7 @@ export const sessions = {
   },
   restate: {
     title: "Restate, one-way send",
-    version: () => say(restateBinary, "--version"),
+    version: () => release(say(restateBinary, "--version")),
     ports: 3,
     parts: [{
       command: ({ data }) => [restateBinary, "--listen-mode", "tcp", "--node-name", "one", "--no-logo", "--base-dir", data],
@@ -204,11 +213,11 @@ export const sessions = {
     }],
     ready: registerService,
     url: (server) => http(server, "/session/s{}/append/send"),
-    how: "several for each, of its log and its store",
+    how: "one for all in a batch",
   },
   webdis: {
     title: "Redis behind HTTP (webdis)",
-    version: () => `webdis ${say("dpkg-query", "-Wf", "${Version}", "webdis")}, ${sessions.redis.version()}`,
+    version: () => `${release(say("dpkg-query", "-Wf", "${Version}", "webdis"))}, Redis ${sessions.redis.version()}`,
     needs: { ...redisNeeds, webdis: "Debian's webdis" },
     ports: 2,
     parts: [redisServer, { command: ({ data }) => ["webdis", join(data, "webdis.json")] }],
@@ -220,7 +229,7 @@ export const sessions = {
   },
   redis: {
     title: "Redis, native",
-    version: () => say("redis-server", "--version"),
+    version: () => release(say("redis-server", "--version")),
     needs: redisNeeds,
     ports: 1,
     parts: [redisServer],
@@ -230,7 +239,7 @@ export const sessions = {
   },
   postgres: {
     title: "PostgreSQL, native",
-    version: () => say(join(postgresBin, "postgres"), "--version"),
+    version: () => release(say(join(postgresBin, "postgres"), "--version")),
     needs: { [join(postgresBin, "postgres")]: "Debian's postgresql-15", [join(postgresBin, "pgbench")]: "Debian's postgresql-15" },
     ports: 1,
     stop: "SIGINT",
@@ -239,22 +248,22 @@ export const sessions = {
       command: ({ data, ports }) => [...asPostgres(), join(postgresBin, "postgres"), "-D", data, "-p", String(ports[0]),
         "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=300"],
     }],
-    ready: (server) => psql(server, kSchema),
+    ready: createTables,
     url: ({ ports: [port] }) => `postgres://127.0.0.1:${port}`,
     fill: fillPostgres,
     how: "one for those that commit together",
   },
   nats: {
     title: "NATS JetStream, native",
-    version: () => say("nats-server", "--version"),
+    version: () => release(say("nats-server", "--version")),
     needs: { "nats-server": "Debian's nats-server", chattr: "Debian's e2fsprogs" },
     ports: 1,
     prepare: synchronousFiles,
     parts: [{ command: ({ data, ports }) => ["nats-server", "-js", "-sd", data, "-a", "127.0.0.1", "-p", String(ports[0])] }],
     ready: createStream,
     url: ({ ports: [port] }) => `nats://127.0.0.1:${port}`,
-    syncs: /\b(write|pwrite64|writev)\(.*\.blk/,
-    trace: "write,pwrite64,writev",
+    syncs: /\bpwrite64\(.*\.blk>/,
+    trace: "pwrite64",
     how: "each write of its files, which are marked synchronous (chattr +S)",
   },
 };

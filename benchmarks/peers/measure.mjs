@@ -1,7 +1,7 @@
 // What every measurement here shares: the load, the count of syncs, medians, progress, and a place for the data.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,10 +18,17 @@ export const median = (numbers) => {
 export const progress = (text) => process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
 export const progressEnds = () => { if (process.stderr.isTTY) progress(""); };
 
+// A directory that a server under another user can reach.
+export function temporary(prefix) {
+  const directory = mkdtempSync(prefix);
+  chmodSync(directory, 0o755);
+  return directory;
+}
+
 // A directory that goes away with this process, and every server with it.
 export function workDirectory(prefix) {
   mkdirSync(dirname(prefix), { recursive: true });
-  const work = mkdtempSync(prefix);
+  const work = temporary(prefix);
   process.on("exit", () => {
     Server.killAll();
     rmSync(work, { recursive: true, force: true, maxRetries: 5 });
@@ -42,7 +49,7 @@ export const machine = () => ({
 export const faults = { count: 0 };  // of all requests of this run, whatever they were for
 
 async function run(program, args, options = {}) {
-  const child = spawn(program, args.map(String), { stdio: ["ignore", "pipe", "inherit"], timeout: 600_000, ...options });
+  const child = spawn(program, args.map(String), { stdio: ["ignore", "pipe", "inherit"], timeout: 900_000, ...options });
   let text = "";
   child.stdout.on("data", (piece) => { text += piece; });
   await once(child, "close");
@@ -50,9 +57,9 @@ async function run(program, args, options = {}) {
 }
 
 // `how`: options of peer_load by their names: { objects, connections, seconds, warmup, requests, seed, each, check }.
-async function peerLoad(work, server, how) {
+async function peerLoad(work, server, how, options = {}) {
   const words = Object.entries(how).flatMap(([name, value]) => value === true ? [`--${name}`] : [`--${name}`, value]);
-  const text = await run("build/release/bin/peer_load", [work, server.url, "--json", ...server.kind.load ?? [], ...words]);
+  const text = await run("build/release/bin/peer_load", [work, server.url, "--json", ...server.kind.load ?? [], ...words], options);
   if (!text) throw new Error(`no load on ${server.name}`);
   return JSON.parse(text);
 }
@@ -89,6 +96,18 @@ export const count = (server, how) => judged(peerLoad("counter", server, { book:
 // Appends messages to sessions.
 export const append = (server, how) => judged(server.url.startsWith("postgres:") ? pgbench(server, how) : peerLoad("message", server, how));
 
+const silent = { stdio: ["ignore", "pipe", "ignore"] };
+
+// Waits for the first append that succeeds; what is refused before, while a log is being read, is no fault.
+export async function firstAnswer(server, objects) {
+  const one = { objects, connections: 1, requests: 1 };
+  for (let tries = 0; tries < 10_000; ++tries) {
+    const { errors } = await (server.url.startsWith("postgres:") ? pgbench(server, one) : peerLoad("message", server, one, silent)).catch(() => ({}));
+    if (errors === 0) return;
+  }
+  throw new Error(`${server.name} answers nothing after a restart`);
+}
+
 // Each session of `objects` once, with 64 connections; at most for `seconds`.
 export async function fill(server, objects, seconds = 600) {
   if (server.kind.fill) await server.kind.fill(server, objects);
@@ -97,31 +116,53 @@ export async function fill(server, objects, seconds = 600) {
 
 // ---- syncs -----------------------------------------------------------------------------------------------------
 
+const kDelayMs = 20;
 export const traceable = spawnSync("strace", ["-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "true"]).status === 0;
 
-// How many requests share one sync, as the kernel sees it, on 100 objects that are there already; null when there is no
-// strace that may trace. It stops the server at these calls only, so that they are grouped as they are without it.
-// `apply` is count() or append(); `first(server)` writes each object once.
-export async function syncsOf(name, kind, work, { first, apply, cells }) {
+// On a fresh server of which strace sees what `kind` calls a sync, and stops it at these calls only: `what(server, lines)`,
+// where lines() is what strace wrote.
+async function traced(name, kind, work, words, what) {
   if (!traceable) return null;
-  progress(`syncs of ${name}`);
-  const directory = mkdtempSync(join(work, "syncs."));
-  const { trace = "fsync,fdatasync", syncs = /\b(fsync|fdatasync)\(/ } = kind;
+  const directory = temporary(join(work, "syncs."));
   const file = (part) => join(directory, `trace.${part}`);
+  const { trace = "fsync,fdatasync" } = kind;
   const server = await Server.start(name, kind, directory,
-    (part) => ["strace", "-D", "-f", "-y", "--seccomp-bpf", "-qq", "-e", `trace=${trace}`, "-o", file(part)]);
-  const calls = () => kind.parts.flatMap((_, part) => readFileSync(file(part), "utf8").split("\n")).filter((line) => syncs.test(line)).length;
-  await first(server);
-  const counted = [];
-  for (const [connections, requests] of cells) {
-    const before = calls();
-    const { answered } = await apply(server, { objects: 100, connections, requests });
-    const made = calls() - before;
-    counted.push({ connections, requests: answered, syncs: made, requests_per_sync: made === 0 ? null : answered / made });
+    (part) => ["strace", "-D", "-f", "-y", "--seccomp-bpf", "-qq", "-e", `trace=${trace}`, ...words(trace), "-o", file(part)]);
+  try {
+    return await what(server, () => kind.parts.flatMap((_, part) => readFileSync(file(part), "utf8").split("\n")));
+  } finally {
+    await server.kill();
+    rmSync(directory, { recursive: true, force: true });
   }
-  await server.kill();
-  rmSync(directory, { recursive: true, force: true });
-  return counted;
+}
+
+// How many requests share one sync, as the kernel sees it, on 100 objects that are there already; null when there is no
+// strace that may trace. They are grouped as they are without it. `apply` is count() or append(); `first(server)` writes
+// each object once.
+export function syncsOf(name, kind, work, { first, apply, cells }) {
+  progress(`syncs of ${name}`);
+  const { syncs = /\b(fsync|fdatasync)\(/ } = kind;
+  return traced(name, kind, work, () => [], async (server, lines) => {
+    await first(server);
+    const counted = [];
+    for (const [connections, requests] of cells) {
+      const before = lines().filter((line) => syncs.test(line)).length;
+      const { answered } = await apply(server, { objects: 100, connections, requests });
+      const made = lines().filter((line) => syncs.test(line)).length - before;
+      counted.push({ connections, requests: answered, syncs: made, requests_per_sync: made === 0 ? null : answered / made });
+    }
+    return counted;
+  });
+}
+
+// Whether an append waits for its sync: how long it takes when the kernel makes each sync kDelayMs longer. Null: as above.
+export function delayedBySyncs(name, kind, work) {
+  progress(`${name} with slow syncs`);
+  return traced(name, kind, work, (trace) => ["-e", `inject=${trace}:delay_exit=${kDelayMs * 1000}`], async (server) => {
+    await fill(server, 10);
+    const { p50_ms } = await append(server, { objects: 10, connections: 1, requests: 50 });
+    return { delay_ms: kDelayMs, p50_ms };
+  });
 }
 
 // ---- words -----------------------------------------------------------------------------------------------------

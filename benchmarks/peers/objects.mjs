@@ -1,11 +1,11 @@
 // The counter object on Holdfast and on workerd, side by side: see objects.sh, which prepares everything, and
 // benchmarks/README.md, which says what the figures mean.
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { chart, panelsOf } from "./chart.mjs";
 import { counters } from "./kinds.mjs";
-import { count, faults, list, machine, median, ms, progress, progressEnds, rate, speed, syncsOf, table, workDirectory } from "./measure.mjs";
+import { count, faults, list, machine, median, ms, progress, progressEnds, rate, speed, syncsOf, table, temporary, workDirectory } from "./measure.mjs";
 import { Server } from "./servers.mjs";
 
 const usage = `usage: benchmarks/peers/objects.sh [OPTION]...
@@ -48,7 +48,7 @@ const each = async (what) => {
 // All cells of one number of objects, on one fresh store of each server in which every object has been incremented once.
 // Of the two servers the one that is not measured stands still.
 async function measure(objects, cells, first) {
-  const directory = mkdtempSync(join(work, "cells."));
+  const directory = temporary(join(work, "cells."));
   const servers = await each((name) => Server.start(name, counters[name], directory));
   first.push({ objects, servers: await each(async (name) => {
     progress(`${objects} objects: first increments on ${name}`);

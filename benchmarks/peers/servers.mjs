@@ -82,23 +82,28 @@ class Part {
 export class Server {
   static #running = new Set();
 
-  // `wrapper(part)`: words in front of the command of that part.
-  static async start(name, kind, directory, wrapper = () => []) {
+  // `wrapper(part)`: words in front of the command of that part. `ports`: those of a run before.
+  static async start(name, kind, directory, wrapper = () => [], ports = []) {
     const server = new Server(name, kind, directory);
     Server.#running.add(server);
     const fresh = !existsSync(server.data);
     mkdirSync(server.data, { recursive: true });
-    server.ports = [];
-    for (let i = 0; i < (kind.ports ?? 0); ++i) server.ports.push(await freePort());
+    server.ports = [...ports];
+    for (let i = server.ports.length; i < (kind.ports ?? 0); ++i) server.ports.push(await freePort());
     if (fresh) await kind.prepare?.(server);
-    const begin = performance.now();
-    for (const [i, part] of kind.parts.entries()) {
-      const started = new Part(part, server, wrapper(i));
-      server.parts.push(started);
-      server.ports[i] = await started.port(server.ports[i]);
+    try {
+      const begin = performance.now();
+      for (const [i, part] of kind.parts.entries()) {
+        const started = new Part(part, server, wrapper(i));
+        server.parts.push(started);
+        server.ports[i] = await started.port(server.ports[i]);
+      }
+      server.readyS = (performance.now() - begin) / 1000;
+      if (fresh) await kind.ready?.(server);
+    } catch (error) {
+      await server.kill();
+      throw error;
     }
-    server.readyS = (performance.now() - begin) / 1000;
-    if (fresh) await kind.ready?.(server);
     server.url = kind.url(server);
     return server;
   }
@@ -146,6 +151,6 @@ export class Server {
   // The worst end, and the same data again.
   async crash() {
     await this.kill();
-    return Server.start(this.name, this.kind, this.directory);
+    return Server.start(this.name, this.kind, this.directory, undefined, this.ports);
   }
 }
