@@ -10,7 +10,7 @@ const kLegendLine = 22;
 const kPaper = { page: ["#ffffff", "#0d1117"], panel: ["#f6f8fa", "#161b22"], edge: ["#d8dee4", "#30363d"], ink: ["#1f2328", "#e6edf3"], soft: ["#59636e", "#9198a1"] };
 const kServers = {
   holdfast: ["#0b7285", "#3bc9db"], workerd: ["#bc4c00", "#ffa94d"], floor: ["#6e7781", "#8b949e"], restate: ["#8250df", "#b692f6"],
-  webdis: ["#a40e26", "#ff8b8b"], redis: ["#d6336c", "#f783ac"], postgres: ["#1f6feb", "#79b8ff"], nats: ["#2f8f3a", "#69db7c"], active: ["#495057", "#ced4da"],
+  webdis: ["#a40e26", "#ff8b8b"], redis: ["#d6336c", "#f783ac"], postgres: ["#1f6feb", "#79b8ff"], nats: ["#2f8f3a", "#69db7c"], all: ["#5c940d", "#c0eb75"],
 };
 const colours = (scheme) => {
   const [page, panel, edge, ink, soft] = Object.values(kPaper).map((pair) => pair[scheme]);
@@ -30,7 +30,7 @@ const kStyle = `
 const round = (n) => Math.round(n * 10) / 10;
 const text = (x, y, css, content) => `<text x="${round(x)}" y="${round(y)}" class="${css}">${content}</text>`;
 const count = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, " ");
-const decade = (power) => (power < 0 ? (10 ** power).toFixed(-power) : count(10 ** power));
+const mark = (value) => (value < 1 ? String(Number(value.toPrecision(1))) : count(value));
 const isNumber = (value) => typeof value === "number" && value > 0;
 
 // A panel for each value of cell[panel], a point for each of cell[x]. `value(of)` takes a number out of cell[server].
@@ -51,8 +51,10 @@ function scaleOf(panels) {
   const values = panels.flatMap(({ lines }) => Object.values(lines).flat()).filter(isNumber);
   const low = Math.log10(Math.min(...values) / 2);
   const high = Math.log10(Math.max(...values) * 2);
-  const powers = Array.from({ length: Math.max(0, Math.floor(high) - Math.ceil(low) + 1) }, (_, i) => Math.ceil(low) + i);
-  return { y: (value, top) => top + (high - Math.log10(value)) / (high - low) * kPlot, powers };
+  const within = (steps) => Array.from({ length: Math.ceil(high) - Math.floor(low) + 1 }, (_, i) => Math.floor(low) + i)
+    .flatMap((power) => steps.map((step) => step * 10 ** power)).filter((value) => Math.log10(value) > low && Math.log10(value) < high);
+  const powers = within([1]);
+  return { y: (value, top) => top + (high - Math.log10(value)) / (high - low) * kPlot, marks: powers.length > 1 ? powers : within([1, 2, 5]) };
 }
 
 function legend(series) {
@@ -104,8 +106,8 @@ export function chart({ title, subtitle, series, panels, label, axes = "shared" 
     const x = (j) => left + (j + 0.5) * width / panel.points.length;
     out.push(
       `<rect x="${round(left)}" y="${top}" width="${round(width)}" height="${kPlot}" class="panel"/>`,
-      ...scale.powers.map((power) => `<path d="M${round(left)} ${round(y(10 ** power))}h${round(width)}" class="grid"/>`),
-      ...i === 0 || axes === "own" ? scale.powers.map((power) => text(left - 8, y(10 ** power) + 4, "end soft small", decade(power))) : [],
+      ...scale.marks.map((value) => `<path d="M${round(left)} ${round(y(value))}h${round(width)}" class="grid"/>`),
+      ...i === 0 || axes === "own" ? scale.marks.map((value) => text(left - 8, y(value) + 4, "end soft small", mark(value))) : [],
       text(left + width / 2, top - 10, "middle", panel.title),
       ...panel.points.map((point, j) => text(x(j), top + kPlot + 18, "middle soft small", point)),
       text(left + width / 2, height - 14, "middle soft small", panel.axis));

@@ -98,7 +98,7 @@ function initPostgres({ data }) {
 
 // It listens a moment before it takes anybody in.
 async function createTables(server) {
-  for (let tries = 0; spawnSync(join(postgresBin, "pg_isready"), ["-h", "127.0.0.1", "-p", String(server.ports[0])]).status !== 0; ++tries) {
+  for (let tries = 0; spawnSync(join(postgresBin, "pg_isready"), ["-h", "127.0.0.1", "-p", String(server.ports[0]), "-U", "postgres"]).status !== 0; ++tries) {
     if (tries === 200) throw new Error("PostgreSQL is not ready after 20 s");
     await sleep(100);
   }

@@ -47,7 +47,7 @@ const kStoredBeside = 10_000;  // sessions, to which the throughput of the other
 const kSettleMs = 300;     // after a server was stopped: its timers run late then
 
 const sleep = (time) => new Promise((done) => setTimeout(done, time));
-const cell = (round) => ({ seconds: options.seconds, warmup: options.warmup, seed: Number(options.seed) + round });
+const timesOf = (round) => ({ seconds: options.seconds, warmup: options.warmup, seed: Number(options.seed) + round });
 
 // Why it cannot be measured here; nothing: it can.
 function missing(kind) {
@@ -85,14 +85,12 @@ process.on("exit", () => { spawnSync("rmdir", [options.data]); });
 async function countSyncs() {
   const syncs = {};
   const delayed = {};
+  const how = { first: (server) => fill(server, 100), apply: append, cells: [[1, 200], [64, given.quick ? 500 : 1500]] };
   for (const name of [...names]) {
-    try {
-      syncs[name] = await syncsOf(name, kinds[name], work, {
-        first: (server) => fill(server, 100), apply: append, cells: [[1, 200], [64, given.quick ? 500 : 1500]] });
+    await orSkip(name, async () => {
+      syncs[name] = await syncsOf(name, kinds[name], work, how);
       delayed[name] = await delayedBySyncs(name, kinds[name], work);
-    } catch (error) {
-      skip(name, error.message);
-    }
+    });
   }
   return { syncs, delayed };
 }
@@ -112,6 +110,16 @@ async function costOf(server, empty, sessions) {
   }];
 }
 
+// One that fails is left out from there on, and the others go on.
+async function orSkip(name, what) {
+  try {
+    return await what();
+  } catch (error) {
+    skip(name, error.message.split("\n")[0]);
+    return null;
+  }
+}
+
 // All cells of one number of sessions, on one fresh store of each server in which every session has a message. Those that
 // are not measured stand still. They are filled at the same time: the slowest takes minutes.
 async function measure(sessions, result) {
@@ -120,41 +128,45 @@ async function measure(sessions, result) {
   const empty = {};
   for (const name of [...names]) {
     progress(`${sessions} sessions: starting ${name}`);
-    servers[name] = await Server.start(name, kinds[name], directory);
-    empty[name] = servers[name].memoryBytes();
+    await orSkip(name, async () => { servers[name] = await Server.start(name, kinds[name], directory); });
+    empty[name] = servers[name]?.memoryBytes();
   }
   progress(`${sessions} sessions: a message to each, on all at once`);
-  await Promise.all(names.map((name) => fill(servers[name], sessions, kFillSeconds)));
-  for (const name of names) {
+  await Promise.all([...names].map((name) => orSkip(name, () => fill(servers[name], sessions, kFillSeconds))));
+  for (const name of [...names]) {
     if (sessions === Math.max(...list(options.sessions))) {
       progress(`${sessions} sessions: what they cost on ${name}`);
-      const [again, cost] = await costOf(servers[name], empty[name], sessions);
-      servers[name] = again;
-      result.stored.push({ server: name, ...cost });
+      await orSkip(name, async () => {
+        const [again, cost] = await costOf(servers[name], empty[name], sessions);
+        servers[name] = again;
+        result.stored.push({ server: name, ...cost });
+      });
     }
     servers[name].pause();
   }
-  for (const connections of list(options.connections)) {
-    const one = { sessions, connections, rounds: [] };
-    for (let round = 0; round < rounds; ++round) {
-      const turn = {};
-      for (const name of names) {
-        progress(`${left()}${sessions} sessions, ${connections} connections: round ${round + 1} of ${rounds}, ${name}`);
-        servers[name].resume();
-        await sleep(kSettleMs);
-        turn[name] = await append(servers[name], { objects: sessions, connections, ...cell(round) });
-        servers[name].pause();
-        ++done;
-      }
-      one.rounds.push(turn);
-    }
-    for (const name of names)
-      one[name] = Object.fromEntries(["requests_per_second", "p50_ms", "p99_ms"].map((field) =>
-        [field, median(one.rounds.map((turn) => turn[name][field]))]));
-    result.cells.push(one);
-  }
-  for (const name of names) await servers[name].kill();
+  for (const connections of list(options.connections)) result.cells.push(await measureCell(servers, sessions, connections));
+  for (const server of Object.values(servers)) await server.kill();
   rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+}
+
+async function measureCell(servers, sessions, connections) {
+  const cell = { sessions, connections, rounds: [] };
+  for (let round = 0; round < rounds; ++round) {
+    const turn = {};
+    for (const name of [...names]) {
+      progress(`${left()}${sessions} sessions, ${connections} connections: round ${round + 1} of ${rounds}, ${name}`);
+      servers[name].resume();
+      await sleep(kSettleMs);
+      await orSkip(name, async () => { turn[name] = await append(servers[name], { objects: sessions, connections, ...timesOf(round) }); });
+      servers[name].pause();
+      ++done;
+    }
+    cell.rounds.push(turn);
+  }
+  for (const name of names)
+    cell[name] = Object.fromEntries(["requests_per_second", "p50_ms", "p99_ms"].map((field) =>
+      [field, median(cell.rounds.map((turn) => turn[name][field]))]));
+  return cell;
 }
 
 // Holdfast with `stored` sessions, made in process by scale_bench. The first start after that replays the log.
@@ -185,7 +197,7 @@ async function measureStored(result) {
     const server = stores.get(stored);
     server.resume();
     await sleep(kSettleMs);
-    const measured = await append(server, { objects, connections: kStoredAt, ...cell(round) });
+    const measured = await append(server, { objects, connections: kStoredAt, ...timesOf(round) });
     server.pause();
     return measured.requests_per_second;
   };
@@ -232,15 +244,21 @@ const left = () => `${Math.round((performance.now() - began) / 1000)} s, cell ${
 const result = { date: new Date().toISOString(), machine: machine(), options, quick: Boolean(given.quick), versions: {}, skipped,
   ...await countSyncs(), cells: [], stored: [], stored_throughput: [] };
 for (const name of names) result.versions[name] = kinds[name].release;
-for (const sessions of list(options.sessions)) await measure(sessions, result);
+mkdirSync(options.out, { recursive: true });
+function save() {
+  result.errors = faults.count;
+  result.seconds = Math.round((performance.now() - began) / 1000);
+  writeFileSync(join(options.out, "peers.json"), `${JSON.stringify(result, null, 1)}\n`);
+}
+for (const sessions of list(options.sessions)) {
+  await measure(sessions, result);
+  save();
+}
 await measureStored(result);
+save();
 await measureStoredPeers(result);
 progressEnds();
-result.errors = faults.count;
-result.seconds = Math.round((performance.now() - began) / 1000);
-
-mkdirSync(options.out, { recursive: true });
-writeFileSync(join(options.out, "peers.json"), `${JSON.stringify(result, null, 1)}\n`);
+save();
 draw(result, options.out);
 console.log(tables(result));
 process.exitCode = verdict(result).every(([, holds]) => holds) ? 0 : 1;

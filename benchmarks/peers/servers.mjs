@@ -21,6 +21,14 @@ const reachable = (port) => new Promise((found) => {
   socket.on("error", () => found(false));
 });
 
+function isAlive(pid) {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
 // A process and all that it started, and they started.
 function family(pid) {
   const children = new Map();
@@ -71,11 +79,19 @@ class Part {
     });
     return Promise.race([said, this.failed]);
   }
+  get family() { return this.over ? [] : family(this.process.pid); }
   signal(name) {
-    if (this.over) return;
-    for (const pid of family(this.process.pid)) {
+    for (const pid of this.family) {
       try { process.kill(pid, name); } catch { /* it has ended */ }
     }
+  }
+  // Sends the signal to the process, or SIGKILL to its whole family; over when all of them are.
+  async end(name) {
+    const all = this.family;
+    if (name === "SIGKILL") this.signal(name);
+    else if (!this.over) this.process.kill(name);
+    await this.ended;
+    for (let waited = 0; all.some(isAlive) && waited < kReadyMs; waited += 5) await sleep(5);
   }
 }
 
@@ -125,12 +141,10 @@ export class Server {
   // What its processes hold, a page that several share counted once.
   memoryBytes() {
     let kib = 0;
-    for (const part of this.parts.filter(({ over }) => !over)) {
-      for (const pid of family(part.process.pid)) {
-        try {
-          kib += Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))[1]);
-        } catch { /* it has ended */ }
-      }
+    for (const pid of this.parts.flatMap((part) => part.family)) {
+      try {
+        kib += Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))[1]);
+      } catch { /* it has ended */ }
     }
     return kib * 1024;
   }
@@ -139,11 +153,7 @@ export class Server {
   }
   async end(signal = "SIGKILL") {
     this.resume();
-    for (const part of [...this.parts].reverse()) {
-      if (signal === "SIGKILL") part.signal(signal);
-      else if (!part.over) part.process.kill(signal);
-      await part.ended;
-    }
+    for (const part of [...this.parts].reverse()) await part.end(signal);
     Server.#running.delete(this);
   }
   stop() { return this.end(this.kind.stop ?? "SIGTERM"); }

@@ -18,6 +18,7 @@ const shown = (result) => {  // Holdfast first
   return [...names.filter((name) => name === "holdfast"), ...names.filter((name) => name !== "holdfast")];
 };
 const cellAt = ({ cells }, sessions, connections) => cells.find((cell) => cell.sessions === sessions && cell.connections === connections);
+// The median of the pairs' ratios.
 const ratio = (cell, one, other, field) => median(cell.rounds.map((turn) => turn[one][field] / turn[other][field]));
 
 // Whether an answer waits for the disk, as the kernel saw it; undefined: nobody looked.
@@ -40,8 +41,8 @@ function speeds(result) {
     const beside = measured(result).includes("holdfast");
     return `**${rate(sessions)} session${sessions === 1 ? "" : "s"}**, requests/s (p50 ms):\n\n` + table(
       ["", ...connections.map((c) => `${c} connection${c === 1 ? "" : "s"}`), ...beside ? [`Holdfast does, at ${last.connections}`] : []],
-      shown(result).map((name) => [title(result, name), ...row.map((cell) => speed(cell[name])),
-        ...beside ? [name === "holdfast" ? "" : `${ratio(last, "holdfast", name, "requests_per_second").toFixed(2)} times`] : []]));
+      shown(result).map((name) => [title(result, name), ...row.map((cell) => cell[name] ? speed(cell[name]) : "failed"),
+        ...beside ? [name === "holdfast" || !last[name] ? "" : `${ratio(last, "holdfast", name, "requests_per_second").toFixed(2)} times`] : []]));
   });
 }
 
@@ -133,10 +134,14 @@ function storedPlot(result, series) {
     { title: "memory, MiB", lines: lines((row) => row.memory_bytes / 2 ** 20), label: rate },
     { title: "first answer after kill -9, s", lines: lines((row) => row.first_answer_s), label: (n) => n.toFixed(2) },
   ];
-  if (result.stored_throughput.length > 0)
-    panels.push({ title: "appends a second", lines: { holdfast: sizes.map((n) => speedOf(n)?.requests_per_second) }, label: (n) => `${(n / 1000).toFixed(1)}k` });
-  return chart({ title: "What stored sessions cost", subtitle: "a message of 256 bytes in each; throughput with 64 connections, chosen from all of them", series, axes: "own",
-    panels: panels.map((panel) => ({ ...panel, axis: "sessions stored", points })) });
+  const drawn = [...series];
+  if (result.stored_throughput.length > 0) {
+    drawn.push(["all", "Holdfast, all sessions in use"]);
+    panels.push({ title: "appends a second", label: (n) => `${(n / 1000).toFixed(1)}k`,
+      lines: { holdfast: sizes.map((n) => speedOf(n)?.requests_per_second_active), all: sizes.map((n) => speedOf(n)?.requests_per_second) } });
+  }
+  return chart({ title: "What stored sessions cost", subtitle: "a message of 256 bytes in each; throughput with 64 connections, 10 000 of the sessions in use or all",
+    series: drawn, axes: "own", panels: panels.map((panel) => ({ ...panel, axis: "sessions stored", points })) });
 }
 
 // ---- as a program ----------------------------------------------------------------------------------------------
