@@ -1,7 +1,7 @@
 // What every measurement here shares: the load, the count of syncs, medians, progress, and a place for the data.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,8 +30,15 @@ export function workDirectory(prefix) {
   mkdirSync(dirname(prefix), { recursive: true });
   const work = temporary(prefix);
   process.on("exit", () => {
+    for (const child of children) child.kill("SIGKILL");
     Server.killAll();
-    rmSync(work, { recursive: true, force: true, maxRetries: 5 });
+    for (let tries = 0; existsSync(work) && tries < 50; ++tries) {  // what was killed may still write for a moment
+      try {
+        rmSync(work, { recursive: true, force: true });
+      } catch {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+      }
+    }
   });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(130));
   return work;
@@ -50,11 +57,16 @@ export const faults = { count: 0 };  // of all requests of this run, whatever th
 
 const silent = { stdio: ["ignore", "pipe", "ignore"] };
 
-async function run(program, args, options = {}) {
+const children = new Set();
+
+// What the program says, whatever it returns.
+export async function run(program, args, options = {}) {
   const child = spawn(program, args.map(String), { stdio: ["ignore", "pipe", "inherit"], timeout: 900_000, ...options });
+  children.add(child);
   let text = "";
   child.stdout.on("data", (piece) => { text += piece; });
   await once(child, "close");
+  children.delete(child);
   return text;
 }
 

@@ -10,6 +10,7 @@ import { median, ms, rate, speed, table } from "./measure.mjs";
 
 const kSessions = 10_000;  // of the verdict
 const kStored = 10_000_000;
+const kRounds = 3;          // less is no measurement
 const kAlone = 1.1;        // requests of one sync with one connection: more, and an answer did not wait for the disk
 
 const measured = ({ versions }) => Object.keys(kinds).filter((name) => versions[name]);
@@ -155,7 +156,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const page = readFileSync(readme, "utf8");
   if (!page.includes(begin) || !page.includes(end)) throw new Error(`${readme} has no place for the tables: ${begin.trim()}`);
   const said = rules(result).map(([what, holds, figure]) => `${holds ? "holds" : "FAILS"}: ${what} (${figure})`).join("\n");
-  const warning = result.quick ? "**A quick run on a busy machine: it shows that the command works, and measures nothing.**\n\n" : "";
+  const provisional = result.quick || Number(result.options.rounds) < kRounds;
+  const warning = provisional ? "**Provisional: a short run on a busy machine. It shows that the command works, and measures nothing.**\n\n" : "";
   writeFileSync(readme, page.slice(0, page.indexOf(begin) + begin.length) + "\n" + warning + tables(result) +
     `\n\`\`\`\n${said}\n\`\`\`\n\n` + page.slice(page.indexOf(end)));
 }
