@@ -49,8 +49,8 @@ export function panelsOf(cells, { panel, x, series, value }) {
 // From a bit below the least value to a bit above the greatest: room for the labels.
 function scaleOf(panels) {
   const values = panels.flatMap(({ lines }) => Object.values(lines).flat()).filter(isNumber);
-  const low = Math.log10(Math.min(...values) / 2);
-  const high = Math.log10(Math.max(...values) * 2);
+  const low = Math.log10(Math.min(...values) / 2.5);
+  const high = Math.log10(Math.max(...values) * 2.5);
   const within = (steps) => Array.from({ length: Math.ceil(high) - Math.floor(low) + 1 }, (_, i) => Math.floor(low) + i)
     .flatMap((power) => steps.map((step) => step * 10 ** power)).filter((value) => Math.log10(value) > low && Math.log10(value) < high);
   const powers = within([1]);
