@@ -19,7 +19,7 @@ load() {  # NAME CONNECTIONS URL
 
 for c in $cells; do
   for round in $(seq "$rounds"); do
-    "$bin/floor" 9391 "$work/floor.log" & server=$!
+    "$bin/floor" 9391 "$work/floor.log" >/dev/null & server=$!
     sleep 0.5; load floor "$c" http://127.0.0.1:9391; stop; rm -f "$work/floor.log"
     : >"$work/ready"
     "$bin/holdfast" serve --data "$work/data" --listen 127.0.0.1:9392 --queue-capacity 1000000 --log-level warn >"$work/ready" & server=$!

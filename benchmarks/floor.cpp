@@ -2,7 +2,7 @@
 // appends each POST body to one preallocated log, syncs once for all that waited, and answers then. No sessions, no
 // ids, no index, no recovery: whatever does more is measured against it.
 //
-//     floor PORT LOGFILE
+//     floor PORT LOGFILE       0: a free port; its first line says which
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -135,6 +135,8 @@ int main(int argc, char** argv) {
   Log log(context, argv[2]);
   tcp::acceptor acceptor(context,
                          {asio::ip::make_address("127.0.0.1"), static_cast<unsigned short>(std::atoi(argv[1]))});
+  std::printf("listening on http://127.0.0.1:%u\n", acceptor.local_endpoint().port());
+  std::fflush(stdout);
   accept(acceptor, log);
   context.run();
 }

@@ -1,12 +1,14 @@
 // Start-up and memory at scale.
 //
-//     scale_bench build DIR N     makes a store of N sessions with one queued message each
+//     scale_bench build DIR N     makes a store of N sessions with one queued message of 256 bytes each
 //     scale_bench start DIR       opens it and answers one request: how long, how much memory
 //     scale_bench idle DIR N      makes N sessions, keeps them live and idle: memory of each, and after eviction
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <holdfast/engine.hpp>
+#include <random>
+#include <string>
 #include <thread>
 
 #include "benchmarks/measure.hpp"
@@ -25,11 +27,20 @@ std::unique_ptr<Engine> open(const char* directory, std::uint64_t live_max, std:
   return open_or_exit(std::move(options));
 }
 
+// Letters that do not repeat within what a compressor looks at.
+std::string message(std::uint64_t i) {
+  constexpr std::size_t kBytes = 256;
+  std::string text(kBytes, ' ');
+  std::mt19937_64 random(i);
+  for (auto& letter : text) letter = static_cast<char>('a' + random() % 26);
+  return text;
+}
+
 int build(const char* directory, std::uint64_t n) {
   const auto begin = Steady::now();
   auto engine = open(directory, 10'000, 60'000);
   many(n, [&](std::uint64_t i, auto done) {
-    engine->admit_async("s" + std::to_string(i), AdmitRequest::prompt("hello"), {}, done);
+    engine->admit_async("s" + std::to_string(i), AdmitRequest::prompt(message(i)), {}, done);
   });
   std::printf("%llu sessions made in %.1f s\n", static_cast<unsigned long long>(n), seconds_since(begin));
   return 0;

@@ -1,72 +1,122 @@
-// A chart as SVG text: one panel for each number of objects, connections to the right, a logarithmic axis upwards, and a
-// line for each server. It brings its own background, and follows the reader's light or dark scheme.
+// A chart as SVG text: panels side by side, each with its points to the right, a logarithmic axis upwards, and a line for
+// each server. It brings its own background, and follows the reader's light or dark scheme.
 const kWidth = 960;
-const kHeight = 400;
-const kTop = 96;
+const kPlot = 250;  // height of a panel
 const kBottom = 56;
 const kLeft = 64;
-const kGap = 28;
-const kServers = [["holdfast", "Holdfast"], ["workerd", "workerd (Durable Objects)"]];
+const kLegendLine = 22;
 
-// Every colour in one place: the page, its panels, edges, text and soft text, and the two servers.
-const colours = (page, panel, edge, ink, soft, holdfast, workerd) => `
+// Every colour in one place: [light, dark] of the page, its panels, edges, text and soft text, and of the servers.
+const kPaper = { page: ["#ffffff", "#0d1117"], panel: ["#f6f8fa", "#161b22"], edge: ["#d8dee4", "#30363d"], ink: ["#1f2328", "#e6edf3"], soft: ["#59636e", "#9198a1"] };
+const kServers = {
+  holdfast: ["#0b7285", "#3bc9db"], workerd: ["#bc4c00", "#ffa94d"], floor: ["#6e7781", "#8b949e"], restate: ["#8250df", "#b692f6"],
+  webdis: ["#a40e26", "#ff8b8b"], redis: ["#d6336c", "#f783ac"], postgres: ["#1f6feb", "#79b8ff"], nats: ["#2f8f3a", "#69db7c"], all: ["#5c940d", "#c0eb75"],
+};
+const colours = (scheme) => {
+  const [page, panel, edge, ink, soft] = Object.values(kPaper).map((pair) => pair[scheme]);
+  return `
   .page { fill: ${page}; } .panel { fill: ${panel}; } .value { stroke: ${panel}; } .page, .grid { stroke: ${edge}; } text { fill: ${ink}; } .soft { fill: ${soft}; }
-  .holdfast .line { stroke: ${holdfast}; } .holdfast .dot, .holdfast .value { fill: ${holdfast}; }
-  .workerd .line { stroke: ${workerd}; } .workerd .dot, .workerd .value { fill: ${workerd}; }`;
+  ${Object.entries(kServers).map(([name, pair]) => `.${name} .line { stroke: ${pair[scheme]}; } .${name} .dot, .${name} .value { fill: ${pair[scheme]}; }`).join("\n  ")}`;
+};
 const kStyle = `
   text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
   .title { font-size: 19px; font-weight: 650; } .small { font-size: 11.5px; } .value { font-size: 11.5px; font-weight: 600; paint-order: stroke; stroke-width: 3px; }
-  .middle { text-anchor: middle; } .end { text-anchor: end; } .line { fill: none; stroke-width: 2.5; stroke-linejoin: round; }
-  ${colours("#ffffff", "#f6f8fa", "#d8dee4", "#1f2328", "#59636e", "#0b7285", "#bc4c00")}
-  @media (prefers-color-scheme: dark) {${colours("#0d1117", "#161b22", "#30363d", "#e6edf3", "#9198a1", "#3bc9db", "#ffa94d")}
+  .middle { text-anchor: middle; } .end { text-anchor: end; } .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
+  .holdfast .line { stroke-width: 3; } .floor .line { stroke-dasharray: 5 4; }
+  ${colours(0)}
+  @media (prefers-color-scheme: dark) {${colours(1)}
   }`;
 
 const round = (n) => Math.round(n * 10) / 10;
 const text = (x, y, css, content) => `<text x="${round(x)}" y="${round(y)}" class="${css}">${content}</text>`;
 const count = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, " ");
-const decade = (power) => (power < 0 ? (10 ** power).toFixed(-power) : count(10 ** power));
+const mark = (value) => (value < 1 ? String(Number(value.toPrecision(1))) : count(value));
+const isNumber = (value) => typeof value === "number" && value > 0;
 
-// `cells`: [{objects, connections, holdfast: {[field]: number}, workerd: {...}}]. `label` writes a value.
-export function chart(cells, { title, subtitle, field, label }) {
-  const values = cells.flatMap((cell) => kServers.map(([server]) => cell[server][field]));
-  const low = Math.log10(Math.min(...values) / 2);  // room for the labels below and above
-  const high = Math.log10(Math.max(...values) * 2);
-  const y = (value) => kTop + (high - Math.log10(value)) / (high - low) * (kHeight - kTop - kBottom);
-  const powers = Array.from({ length: Math.floor(high) - Math.ceil(low) + 1 }, (_, i) => Math.ceil(low) + i);
-  const panels = [...new Set(cells.map((cell) => cell.objects))];
-  const width = (kWidth - kLeft - kGap - (panels.length - 1) * kGap) / panels.length;
+// A panel for each value of cell[panel], a point for each of cell[x]. `value(of)` takes a number out of cell[server].
+export function panelsOf(cells, { panel, x, series, value }) {
+  return [...new Set(cells.map((cell) => cell[panel]))].map((which) => {
+    const row = cells.filter((cell) => cell[panel] === which).sort((a, b) => a[x] - b[x]);
+    return {
+      title: `${count(which)} ${which === 1 ? panel.replace(/s$/, "") : panel}`,
+      axis: x,
+      points: row.map((cell) => count(cell[x])),
+      lines: Object.fromEntries(series.map(([name]) => [name, row.map((cell) => cell[name] && value(cell[name]))])),
+    };
+  });
+}
+
+// From a bit below the least value to a bit above the greatest: room for the labels.
+function scaleOf(panels) {
+  const values = panels.flatMap(({ lines }) => Object.values(lines).flat()).filter(isNumber);
+  const low = Math.log10(Math.min(...values) / 2.5);
+  const high = Math.log10(Math.max(...values) * 2.5);
+  const within = (steps) => Array.from({ length: Math.ceil(high) - Math.floor(low) + 1 }, (_, i) => Math.floor(low) + i)
+    .flatMap((power) => steps.map((step) => step * 10 ** power)).filter((value) => Math.log10(value) > low && Math.log10(value) < high);
+  const powers = within([1]);
+  return { y: (value, top) => top + (high - Math.log10(value)) / (high - low) * kPlot, marks: powers.length > 1 ? powers : within([1, 2, 5]) };
+}
+
+function legend(series) {
+  const out = [];
+  let x = 24;
+  let y = 78;
+  for (const [server, name] of series) {
+    const width = 44 + name.length * 7.1;
+    if (x + width > kWidth - 16) [x, y] = [24, y + kLegendLine];
+    out.push(`<g class="${server}"><path d="M${round(x)} ${y - 4}h22" class="line"/><circle cx="${round(x + 11)}" cy="${y - 4}" r="3.5" class="dot"/></g>`,
+      text(x + 29, y, "", name));
+    x += width;
+  }
+  return { out, bottom: y };
+}
+
+function lineOf(server, values, other, x, y, label) {
+  const points = values.map((value, j) => isNumber(value) ? [round(x(j)), round(y(value))] : null);
+  const out = points.filter(Boolean);
+  const above = (j) => !other || !isNumber(other[j]) || values[j] >= other[j];
+  return [`<g class="${server}"><path d="M${out.map((point) => point.join(" ")).join("L")}" class="line"/>`,
+    ...out.map(([px, py]) => `<circle cx="${px}" cy="${py}" r="3.5" class="dot"/>`),
+    ...points.flatMap((point, j) => point && label ? text(point[0], point[1] + (above(j) ? -10 : 19), "middle value", label(values[j])) : []),
+    "</g>"];
+}
+
+// `panels`: [{title, axis, points: [name], lines: {server: [number or nothing]}, label}]; `series`: [[server, name]], the
+// first one drawn on top. `label` writes a value; with two servers both have their values written, with more the one that
+// is called holdfast. `axes`: "shared", or "own" where each panel has another unit.
+export function chart({ title, subtitle, series, panels, label, axes = "shared" }) {
+  const { out: names, bottom } = legend(series);
+  const top = bottom + 40;
+  const gap = axes === "own" ? 66 : 28;
+  const height = top + kPlot + kBottom;
+  const width = (kWidth - kLeft - 24 - (panels.length - 1) * gap) / panels.length;
+  const shared = scaleOf(panels);
   const out = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${kWidth} ${kHeight}" role="img" aria-label="${title}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${kWidth} ${height}" role="img" aria-label="${title}">`,
     `<style>${kStyle}\n</style>`,
-    `<rect x="0.5" y="0.5" width="${kWidth - 1}" height="${kHeight - 1}" rx="8" class="page"/>`,
+    `<rect x="0.5" y="0.5" width="${kWidth - 1}" height="${height - 1}" rx="8" class="page"/>`,
     text(24, 34, "title", title),
     text(24, 55, "soft small", subtitle),
-    ...powers.map((power) => text(kLeft - 8, y(10 ** power) + 4, "end soft small", decade(power))),
+    ...names,
   ];
-  kServers.forEach(([server, name], i) => {
-    const x = kWidth - 320 + i * 104;
-    out.push(`<g class="${server}"><path d="M${x} 30h22" class="line"/><circle cx="${x + 11}" cy="30" r="4" class="dot"/></g>`,
-      text(x + 30, 34, "", name));
-  });
-  panels.forEach((objects, i) => {
-    const left = kLeft + i * (width + kGap);
-    const row = cells.filter((cell) => cell.objects === objects).sort((a, b) => a.connections - b.connections);
-    const x = (j) => left + (j + 0.5) * width / row.length;
+  panels.forEach((panel, i) => {
+    const left = kLeft + i * (width + gap);
+    const scale = axes === "own" ? scaleOf([panel]) : shared;
+    const y = (value) => scale.y(value, top);
+    const x = (j) => left + (j + 0.5) * width / panel.points.length;
     out.push(
-      `<rect x="${round(left)}" y="${kTop}" width="${round(width)}" height="${kHeight - kTop - kBottom}" class="panel"/>`,
-      ...powers.map((power) => `<path d="M${round(left)} ${round(y(10 ** power))}h${round(width)}" class="grid"/>`),
-      text(left + width / 2, kTop - 10, "middle", `${count(objects)} object${objects === 1 ? "" : "s"}`),
-      ...row.map(({ connections }, j) => text(x(j), kHeight - kBottom + 18, "middle soft small", connections)),
-      text(left + width / 2, kHeight - 14, "middle soft small", "connections"));
-    for (const [server] of kServers) {
-      const other = kServers.find(([name]) => name !== server)[0];
-      const points = row.map((cell, j) => [x(j), y(cell[server][field])].map(round));
-      out.push(`<g class="${server}"><path d="M${points.map((point) => point.join(" ")).join("L")}" class="line"/>`,
-        ...points.map(([px, py]) => `<circle cx="${px}" cy="${py}" r="4" class="dot"/>`),
-        ...row.map((cell, j) => {  // the greater of the two has its value above, the other below
-          const above = cell[server][field] >= cell[other][field];
-          return text(points[j][0], points[j][1] + (above ? -10 : 19), "middle value", label(cell[server][field]));
-        }), "</g>");
+      `<rect x="${round(left)}" y="${top}" width="${round(width)}" height="${kPlot}" class="panel"/>`,
+      ...scale.marks.map((value) => `<path d="M${round(left)} ${round(y(value))}h${round(width)}" class="grid"/>`),
+      ...i === 0 || axes === "own" ? scale.marks.map((value) => text(left - 8, y(value) + 4, "end soft small", mark(value))) : [],
+      text(left + width / 2, top - 10, "middle", panel.title),
+      ...panel.points.map((point, j) => text(x(j), top + kPlot + 18, "middle soft small", point)),
+      text(left + width / 2, height - 14, "middle soft small", panel.axis));
+    for (const [server] of [...series].reverse()) {
+      const values = panel.lines[server] ?? [];
+      if (!values.some(isNumber)) continue;
+      const two = series.length === 2;
+      const other = two ? panel.lines[series.find(([name]) => name !== server)[0]] : null;
+      out.push(...lineOf(server, values, other, x, y, two || server === "holdfast" ? panel.label ?? label : null));
     }
   });
   return `${out.join("\n")}\n</svg>\n`;

@@ -1,13 +1,12 @@
 // The counter object on Holdfast and on workerd, side by side: see objects.sh, which prepares everything, and
 // benchmarks/README.md, which says what the figures mean.
-import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { cpus } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { chart } from "./chart.mjs";
-import { names, Server } from "./servers.mjs";
+import { chart, panelsOf } from "./chart.mjs";
+import { counters } from "./kinds.mjs";
+import { count, faults, list, machine, median, ms, progress, progressEnds, rate, speed, syncsOf, table, temporary, workDirectory } from "./measure.mjs";
+import { Server } from "./servers.mjs";
 
 const usage = `usage: benchmarks/peers/objects.sh [OPTION]...
   --rounds N            pairs for each cell; the figures are their medians [3]
@@ -34,37 +33,11 @@ if (options.help) {
   process.stdout.write(usage);
   process.exit(0);
 }
-const list = (text) => text.split(",").map(Number);
+const names = Object.keys(counters);
 const rounds = Number(options.rounds);
 const kChecked = 256;      // objects read after each cell
 const kCheckedAtEnd = 1000;  // ... and after the crash at the end
-
-const work = mkdtempSync("build/objects.");  // on the project's disk; /tmp may be memory
-process.on("exit", () => {
-  Server.killAll();
-  rmSync(work, { recursive: true, force: true });
-});
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(130));
-
-const progress = (text) => process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
-const median = (numbers) => {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
-};
-
-let errors = 0;  // of all requests of this run, whatever they were for
-
-async function load(server, ...args) {
-  const child = spawn("build/release/bin/object_load", [server.url, "--book", server.book, "--json", ...args.map(String)],
-    { stdio: ["ignore", "pipe", "inherit"], timeout: 600_000 });
-  let text = "";
-  child.stdout.on("data", (piece) => { text += piece; });
-  await once(child, "close");
-  if (!text) throw new Error(`no load on ${server.name}`);
-  const result = JSON.parse(text);
-  errors += result.errors;
-  return result;
-}
+const work = workDirectory("build/objects.");  // on the project's disk; /tmp may be memory
 
 const each = async (what) => {
   const results = {};
@@ -72,37 +45,15 @@ const each = async (what) => {
   return results;
 };
 
-// How many increments share one fsync or fdatasync, as the kernel sees it, on 100 objects that are there already; null
-// when there is no strace. It stops the server at these calls only, so that they are grouped as they are without it.
-async function syncs_of(name) {
-  if (!traceable) return null;
-  progress(`syncs of ${name}`);
-  const directory = mkdtempSync(join(work, "syncs."));
-  const trace = join(directory, "trace");
-  const calls = () => (readFileSync(trace, "utf8").match(/\b(fsync|fdatasync)\(/g) ?? []).length;
-  const server = await Server.start(name, directory,
-    ["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-e", "trace=fsync,fdatasync", "-o", trace]);
-  await load(server, "--objects", 100, "--connections", 1, "--each");
-  const counted = [];
-  for (const [connections, increments] of [[1, 200], [64, 2000]]) {
-    const before = calls();
-    await load(server, "--objects", 100, "--connections", connections, "--requests", increments);
-    const syncs = calls() - before;
-    counted.push({ connections, increments, syncs, increments_per_sync: increments / syncs });
-  }
-  await server.kill();
-  return counted;
-}
-
 // All cells of one number of objects, on one fresh store of each server in which every object has been incremented once.
 // Of the two servers the one that is not measured stands still.
 async function measure(objects, cells, first) {
-  const directory = mkdtempSync(join(work, "cells."));
-  const servers = await each((name) => Server.start(name, directory));
+  const directory = temporary(join(work, "cells."));
+  const servers = await each((name) => Server.start(name, counters[name], directory));
   first.push({ objects, servers: await each(async (name) => {
     progress(`${objects} objects: first increments on ${name}`);
-    const { requests_per_second } = await load(servers[name], "--objects", objects, "--connections", 64, "--each");
-    const resident_mib = Math.round(servers[name].residentMiB());
+    const { requests_per_second } = await count(servers[name], { objects, connections: 64, each: true });
+    const resident_mib = Math.round(servers[name].memoryBytes() / 2 ** 20);
     servers[name].pause();
     return { requests_per_second, resident_mib };
   }) });
@@ -113,9 +64,9 @@ async function measure(objects, cells, first) {
         progress(`${objects} objects, ${connections} connections: round ${round + 1} of ${rounds}, ${name}`);
         const server = servers[name];
         server.resume();
-        const result = await load(server, "--objects", objects, "--connections", connections, "--seconds", options.seconds,
-          "--warmup", options.warmup, "--seed", Number(options.seed) + round);
-        await load(server, "--objects", objects, "--connections", 16, "--check", kChecked);
+        const result = await count(server, { objects, connections, seconds: options.seconds, warmup: options.warmup,
+          seed: Number(options.seed) + round });
+        await count(server, { objects, connections: 16, check: kChecked });
         server.pause();
         return result;
       }));
@@ -125,7 +76,7 @@ async function measure(objects, cells, first) {
   progress(`${objects} objects: kill -9, and all values again`);
   await each(async (name) => {
     const again = await servers[name].crash();
-    await load(again, "--objects", objects, "--connections", 16, "--check", kCheckedAtEnd);
+    await count(again, { objects, connections: 16, check: kCheckedAtEnd });
     await again.kill();
   });
 }
@@ -140,15 +91,7 @@ function summary_of(cell) {
   return cell;
 }
 
-const rate = (n) => n.toFixed(0).replace(/\B(?=(\d{3})+$)/g, " ");
-const ms = (n) => n.toFixed(n < 1 ? 2 : n < 10 ? 1 : 0);
-const table = (head, rows) => {
-  const line = (row) => `| ${row.join(" | ")} |\n`;
-  return `${line(head)}|${"---|".repeat(head.length)}\n${rows.map(line).join("")}`;
-};
-
 function report({ syncs, first, cells }) {
-  const speed = ({ requests_per_second, p50_ms }) => `${rate(requests_per_second)} (${ms(p50_ms)})`;
   const lines = [table(
     ["objects", "connections", "Holdfast, requests/s (p50 ms)", "workerd", "ratio of throughput", "ratio of p50"],
     cells.map((c) => [rate(c.objects), c.connections, speed(c.holdfast), speed(c.workerd),
@@ -159,7 +102,7 @@ function report({ syncs, first, cells }) {
   if (names.some((name) => !syncs[name])) lines.push("Syncs were not counted: there is no strace here that may trace.\n");
   else lines.push(table(["connections", "increments of one fsync or fdatasync, Holdfast", "workerd"],
     syncs.holdfast.map(({ connections }, i) =>
-      [connections, ...names.map((name) => syncs[name][i].increments_per_sync.toFixed(2))])));
+      [connections, ...names.map((name) => syncs[name][i].requests_per_sync.toFixed(2))])));
   return lines.join("\n");
 }
 
@@ -168,7 +111,7 @@ function verdict(cells) {
   const at = cells.find(({ objects, connections }) => objects === 10_000 && connections === 64);
   const slower = cells.filter(({ ratio }) => ratio.throughput < 1 || ratio.p50 > 1);
   const rules = [
-    ["no request failed, no increment was lost or made up, also after kill -9", errors === 0, `${errors} errors`],
+    ["no request failed, no increment was lost or made up, also after kill -9", faults.count === 0, `${faults.count} errors`],
     ["10 times workerd at 10 000 objects and 64 connections", at && at.ratio.throughput >= 10,
       at ? `${at.ratio.throughput.toFixed(1)} times` : "not measured"],
     ["slower in no cell", slower.length === 0, `${slower.length} of ${cells.length} slower`],
@@ -177,29 +120,29 @@ function verdict(cells) {
   return rules.every(([, holds]) => holds);
 }
 
-const traceable = spawnSync("strace", ["-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "true"]).status === 0;
-const version = (program, ...args) => execFileSync(program, args, { encoding: "utf8" }).trim();
+const syncs_of = (name) => syncsOf(name, counters[name], work, {
+  first: (server) => count(server, { objects: 100, connections: 1, each: true }), apply: count, cells: [[1, 200], [64, 2000]] });
 const result = {
   date: new Date().toISOString(),
-  machine: { cores: cpus().length, model: cpus()[0].model, open_files_max: Number(version("sh", "-c", "ulimit -n")) },
-  versions: {
-    holdfast: version("git", "describe", "--always", "--dirty"),
-    workerd: version("benchmarks/peers/node_modules/@cloudflare/workerd-linux-64/bin/workerd", "--version"),
-  },
+  machine: machine(),
+  versions: Object.fromEntries(names.map((name) => [name, counters[name].version()])),
   options,
   syncs: await each(syncs_of),
   first: [],
   cells: [],
 };
 for (const objects of list(options.objects)) await measure(objects, result.cells, result.first);
-if (process.stderr.isTTY) progress("");
-result.errors = errors;
+progressEnds();
+result.errors = faults.count;
 
 const write = (name, text) => writeFileSync(join(options.out, name), text);
 mkdirSync(options.out, { recursive: true });
 write("objects.json", `${JSON.stringify(result, null, 1)}\n`);
 const subtitle = "POST increment of a durable counter, fsync on, median of the rounds; load and server share the machine";
-write("throughput.svg", chart(result.cells, { title: "Increments a second", subtitle, field: "requests_per_second", label: rate }));
-write("latency.svg", chart(result.cells, { title: "Latency of an increment, p50 in ms", subtitle, field: "p50_ms", label: ms }));
+const series = names.map((name) => [name, counters[name].title]);
+const draw = (title, field, label) => chart({ title, subtitle, series, label,
+  panels: panelsOf(result.cells, { panel: "objects", x: "connections", series, value: (cell) => cell[field] }) });
+write("throughput.svg", draw("Increments a second", "requests_per_second", rate));
+write("latency.svg", draw("Latency of an increment, p50 in ms", "p50_ms", ms));
 console.log(report(result));
 process.exitCode = verdict(result.cells) ? 0 : 1;

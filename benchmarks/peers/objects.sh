@@ -4,7 +4,8 @@
 set -eu
 cd "$(dirname "$0")/../.."
 [ -d build/release ] || cmake --preset release >/dev/null
-cmake --build --preset release -j "${JOBS:-$(nproc)}" --target counter object_load >&2
+cmake --build --preset release -j "${JOBS:-$(nproc)}" --target counter peer_load >&2
 npm ci --prefix benchmarks/peers --no-audit --no-fund --silent >&2
-ulimit -n "$(ulimit -H -n)"  # workerd holds three files open for each live object
+# workerd holds three files open for each live object.
+ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -H -n)"
 exec node benchmarks/peers/objects.mjs "$@"

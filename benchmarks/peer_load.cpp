@@ -1,54 +1,54 @@
-// Load on a counter object over HTTP, the same for every server that answers these paths:
+// One load for all that are measured side by side (benchmarks/peers): counters over HTTP, and messages over HTTP or in
+// the protocols of Redis and NATS.
 //
-//     POST {prefix}{object}/increment     answers {"value":N}, N being one more than before
-//     GET  {prefix}{object}/value         answers {"value":N}
-//
-//     object_load http://127.0.0.1:8080/v1/objects/counter/ --connections 64 --objects 10000 --seconds 4 --json
+//     peer_load counter http://127.0.0.1:8080/v1/objects/counter/ --connections 64 --objects 10000 --seconds 4 --json
+//     peer_load message http://127.0.0.1:8080/v1/sessions/s{}/messages --objects 10000 --seconds 4
 //
 // One thread on epoll, keep-alive, one request in the air for each connection. It ends when every request has its
-// answer. What is no 2xx, or no such value, is an error.
+// answer. An answer that peer_work.hpp finds fault with is an error.
 //
-// It believes no answer. A value must be greater than every value of that object that was answered before the request
-// was sent. With --book FILE it keeps, from run to run, how many increments of each object it asked for and how many
-// were answered; --check N then reads N objects, and each value must lie between the two: none lost, none made up.
+// It believes no answer of a counter. A value must be greater than every value of that object that was answered before
+// the request was sent. With --book FILE it keeps, from run to run, how many increments of each object it asked for and
+// how many were answered; --check N then reads N objects, and each value must lie between the two: none lost, none made
+// up.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "benchmarks/peer_work.hpp"
 #include "src/cli/histogram.hpp"
 
 namespace {
 
+using namespace holdfast::bench;
 using Steady = std::chrono::steady_clock;
 
 constexpr const char* kUsage =
-    "usage: object_load URL-PREFIX [--connections N] [--objects N] [--seed N] [--book FILE] [--json]\n"
-    "                   [--warmup S] --seconds S   objects chosen at random, for so long\n"
-    "                 | --requests N               ... so many times\n"
-    "                 | --each                     each object once, in order\n"
-    "                 | --check N                  reads N of them, all when there are fewer, and holds them to "
+    "usage: peer_load counter http://HOST:PORT/PREFIX | message (http|redis|nats)://HOST:PORT[/PATH with {}]\n"
+    "                 [--connections N] [--objects N] [--seed N] [--book FILE] [--method M] [--json]\n"
+    "                 [--warmup S] --seconds S   objects chosen at random, for so long\n"
+    "               | --requests N               ... so many times\n"
+    "               | --each [--seconds S]       each object once, in order; at most for so long\n"
+    "               | --check N                  reads N counters, all when there are fewer, and holds them to "
     "--book\n";
 
 struct Options {
-  std::string host;
-  std::uint16_t port = 80;
-  std::string path;
+  enum class Kind : std::uint8_t { counter, message } kind = Kind::counter;
+  Target target;
   unsigned connections = 64;
   std::uint64_t objects = 1;
   std::uint64_t seed = 1;
@@ -56,27 +56,37 @@ struct Options {
   double seconds = 0;
   std::uint64_t requests = 0;  // 0: as many as fit
   enum class Choice : std::uint8_t { random, in_order } choice = Choice::random;
-  enum class Mode : std::uint8_t { increment, check } mode = Mode::increment;
+  enum class Mode : std::uint8_t { write, check } mode = Mode::write;
   std::string book;
   bool json = false;
 };
 
 [[noreturn]] void give_up(const std::string& why) {
-  std::fprintf(stderr, "object_load: %s\n", why.c_str());
+  std::fprintf(stderr, "peer_load: %s\n", why.c_str());
   std::exit(2);
+}
+
+Target parse_target(std::string_view url) {
+  Target target;
+  const auto host = url.find("://");
+  const auto colon = host == url.npos ? url.npos : url.find(':', host + 3);
+  if (colon == url.npos) give_up(kUsage);
+  target.scheme = url.substr(0, host);
+  target.host = url.substr(host + 3, colon - host - 3);
+  target.port = static_cast<std::uint16_t>(std::atoi(url.data() + colon + 1));
+  const auto slash = url.find('/', colon);
+  target.path = slash == url.npos ? "/" : url.substr(slash);
+  return target;
 }
 
 Options parse(int argc, char** argv) {
   Options o;
-  const auto url = std::string_view(argc > 1 ? argv[1] : "");
-  constexpr std::string_view kScheme = "http://";
-  const auto colon = url.find(':', kScheme.size());
-  const auto slash = url.find('/', kScheme.size());
-  if (!url.starts_with(kScheme) || colon == url.npos || slash == url.npos || colon > slash) give_up(kUsage);
-  o.host = url.substr(kScheme.size(), colon - kScheme.size());
-  o.port = static_cast<std::uint16_t>(std::atoi(url.data() + colon + 1));
-  o.path = url.substr(slash);
-  for (int i = 2; i < argc; ++i) {
+  if (argc < 3) give_up(kUsage);
+  const std::string_view kind = argv[1];
+  if (kind == "message") o.kind = Options::Kind::message;
+  else if (kind != "counter") give_up(kUsage);
+  o.target = parse_target(argv[2]);
+  for (int i = 3; i < argc; ++i) {
     const std::string_view name = argv[i];
     const auto value = [&] { return ++i < argc ? argv[i] : (give_up(kUsage), ""); };
     const auto number = [&] { return std::strtoull(value(), nullptr, 10); };
@@ -86,6 +96,7 @@ Options parse(int argc, char** argv) {
     else if (name == "--warmup") o.warmup = std::atof(value());
     else if (name == "--seconds") o.seconds = std::atof(value());
     else if (name == "--requests") o.requests = number();
+    else if (name == "--method") o.target.method = value();
     else if (name == "--each") o.choice = Options::Choice::in_order;
     else if (name == "--book") o.book = value();
     else if (name == "--check") o.mode = Options::Mode::check, o.requests = number();
@@ -94,21 +105,24 @@ Options parse(int argc, char** argv) {
   }
   if (o.mode == Options::Mode::check && o.requests >= o.objects) o.choice = Options::Choice::in_order;
   if (o.choice == Options::Choice::in_order) o.requests = o.objects;
+  if (o.kind == Options::Kind::counter ? o.target.scheme != "http" : o.mode == Options::Mode::check) give_up(kUsage);
   if (o.connections == 0 || o.objects == 0 || (o.requests == 0 && o.seconds <= 0)) give_up(kUsage);
   return o;
 }
 
-struct Object {
-  std::string request;
-  std::uint64_t asked = 0;     // increments, and of these
-  std::uint64_t answered = 0;  // ... with a new value
-  std::uint64_t greatest = 0;  // value that was answered
-};
+std::unique_ptr<Work> make_work(const Options& o) {
+  if (o.mode == Options::Mode::check) return make_reading(o.target, o.objects, o.book);
+  if (o.kind == Options::Kind::counter) return make_counter(o.target, o.objects, o.book);
+  auto work = make_message(o.target, o.seed);
+  if (!work) give_up(kUsage);
+  return work;
+}
 
 struct Connection {
+  std::uint64_t number = 0;
   int fd = -1;
-  Object* object = nullptr;  // nullptr: no request in the air
-  std::uint64_t before = 0;  // its greatest value when the request was sent
+  std::optional<Work::Call> call;  // nothing: no request in the air
+  std::string request;
   Steady::time_point sent;
   std::array<char, 4'096> buffer{};
   std::size_t filled = 0;
@@ -116,14 +130,11 @@ struct Connection {
 
 class Load {
  public:
-  explicit Load(const Options& o) : o_(o), random_(o.seed), objects_(o.objects), connections_(o.connections) {
-    const bool check = o.mode == Options::Mode::check;
-    for (std::uint64_t i = 0; i < o.objects; ++i)
-      objects_[i].request = (check ? "GET " : "POST ") + o.path + "object-" + std::to_string(i) +
-                            (check ? "/value" : "/increment") + " HTTP/1.1\r\nHost: " + o.host + ":" +
-                            std::to_string(o.port) + (check ? "\r\n\r\n" : "\r\nContent-Length: 0\r\n\r\n");
-    open_book();
-    for (std::uint64_t i = 0; i < o.connections; ++i) connect(connections_[i]);
+  explicit Load(const Options& o) : o_(o), work_(make_work(o)), random_(o.seed), connections_(o.connections) {
+    for (std::uint64_t i = 0; i < o.connections; ++i) {
+      connections_[i].number = i;
+      connect(connections_[i]);
+    }
   }
 
   void run() {
@@ -142,14 +153,7 @@ class Load {
     }
     const auto end = std::min(Steady::now(), counting_to_);
     seconds_ = std::chrono::duration<double>(end - counting_from_).count();
-  }
-
-  // One line for each object: how many increments were asked for, and how many answered.
-  void save_book() const {
-    if (o_.book.empty()) return;
-    std::ofstream book(o_.book);
-    for (const auto& object : objects_) book << object.asked << ' ' << object.answered << '\n';
-    if (!book.flush()) give_up("cannot write " + o_.book);
+    if (!work_->save()) give_up("cannot write " + o_.book);
   }
 
   // False when there was an error.
@@ -161,45 +165,51 @@ class Load {
                         : "%.0f requests/s  p50 %.3f ms  p99 %.3f ms  errors %llu  answered %llu\n",
                 static_cast<double>(latency_.total()) / seconds_, ms(0.5), ms(0.99), number(errors_),
                 number(answered_));
-    if (!first_error_.empty()) std::fprintf(stderr, "object_load: the first error: %s\n", first_error_.c_str());
+    if (!first_error_.empty()) std::fprintf(stderr, "peer_load: the first error: %s\n", first_error_.c_str());
     return errors_ == 0;
   }
 
  private:
-  void open_book() {
-    std::ifstream book(o_.book);
-    for (auto& object : objects_) {
-      if (!(book >> object.asked >> object.answered)) return;
-      object.greatest = object.answered;
-    }
-  }
-
   void connect(Connection& connection) {
     sockaddr_in server{};
     server.sin_family = AF_INET;
-    server.sin_port = htons(o_.port);
-    if (::inet_pton(AF_INET, o_.host.c_str(), &server.sin_addr) != 1) give_up("not an IPv4 address: " + o_.host);
+    server.sin_port = htons(o_.target.port);
+    if (::inet_pton(AF_INET, o_.target.host.c_str(), &server.sin_addr) != 1)
+      give_up("not an IPv4 address: " + o_.target.host);
     connection.fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (::connect(connection.fd, reinterpret_cast<sockaddr*>(&server), sizeof server) != 0)
       give_up(std::string("cannot connect: ") + std::strerror(errno));
     const int on = 1;
     ::setsockopt(connection.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    greet(connection);
     epoll_event interest{EPOLLIN, {}};
     interest.data.ptr = &connection;
     ::epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.fd, &interest);
+  }
+
+  void greet(Connection& connection) const {
+    const auto [says, until] = work_->greeting(connection.number);
+    if (says.empty()) return;
+    std::string heard;
+    if (::send(connection.fd, says.data(), says.size(), MSG_NOSIGNAL) < 0) give_up("cannot greet the server");
+    while (!heard.ends_with(until)) {
+      const auto n = ::recv(connection.fd, connection.buffer.data(), connection.buffer.size(), 0);
+      if (n <= 0) give_up("no greeting from the server, but: " + heard);
+      heard.append(connection.buffer.data(), static_cast<std::size_t>(n));
+    }
   }
 
   // The next request, unless it was the last.
   void send(Connection& connection) {
     const auto now = Steady::now();
     if (now >= counting_to_ || (o_.requests != 0 && sent_ == o_.requests)) return;
-    connection.object = &objects_[o_.choice == Options::Choice::in_order ? sent_ : random_() % o_.objects];
+    const auto object = o_.choice == Options::Choice::in_order ? sent_ : random_() % o_.objects;
+    connection.call.emplace(Work::Call{connection.number, object, 0});
+    work_->ask(*connection.call, connection.request);
     ++sent_;
     ++in_the_air_;
-    if (o_.mode == Options::Mode::increment) ++connection.object->asked;
-    connection.before = connection.object->greatest;
     connection.sent = now;
-    const auto& request = connection.object->request;  // far smaller than a socket's buffer: it goes out whole
+    const auto& request = connection.request;  // far smaller than a socket's buffer: it goes out whole
     if (::send(connection.fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
       lost(connection, std::string("cannot send: ") + std::strerror(errno));
   }
@@ -210,49 +220,24 @@ class Load {
     if (n <= 0) return lost(connection, "the connection ended");
     connection.filled += static_cast<std::size_t>(n);
     const std::string_view text(connection.buffer.data(), connection.filled);
-    const auto head = text.find("\r\n\r\n");
-    if (head == text.npos) {
+    if (!connection.call) {  // nobody asked
+      connection.filled = 0;
+      return;
+    }
+    const auto whole = work_->whole(text);
+    if (whole == 0) {
       if (connection.filled == connection.buffer.size()) lost(connection, "an answer that is too long");
       return;
     }
-    const auto whole = head + 4 + content_length(text.substr(0, head));
-    if (whole > connection.buffer.size()) return lost(connection, "an answer that is too long");
-    if (connection.filled < whole) return;
     connection.filled = 0;
-    answered(connection, text.substr(0, whole), text.substr(head + 4, whole - head - 4));
+    answered(connection, text.substr(0, whole));
     send(connection);
   }
 
-  static std::string out_of_book(const Object& object, std::uint64_t value) {
-    return "the value " + std::to_string(value) + " where " + std::to_string(object.answered) + " increments of " +
-           std::to_string(object.asked) + " were answered";
-  }
-
-  static std::size_t content_length(std::string_view head) {
-    constexpr std::string_view kName = "\r\nContent-Length: ";
-    std::size_t length = 0;
-    for (auto at = head.find("\r\n"); at != head.npos; at = head.find("\r\n", at + 2)) {
-      if (head.size() - at <= kName.size() || ::strncasecmp(head.data() + at, kName.data(), kName.size()) != 0)
-        continue;
-      std::from_chars(head.data() + at + kName.size(), head.data() + head.size(), length);
-    }
-    return length;
-  }
-
-  void answered(Connection& connection, std::string_view answer, std::string_view body) {
-    auto& object = *std::exchange(connection.object, nullptr);
+  void answered(Connection& connection, std::string_view answer) {
+    const auto call = *std::exchange(connection.call, std::nullopt);
     --in_the_air_;
-    constexpr std::string_view kValue = "{\"value\":";
-    std::uint64_t value = 0;
-    if (answer[9] != '2' || !body.starts_with(kValue)) return error(std::string(answer));
-    std::from_chars(body.data() + kValue.size(), body.data() + body.size(), value);
-    if (o_.mode == Options::Mode::check) {
-      if (value < object.answered || value > object.asked) return error(out_of_book(object, value));
-    } else {
-      if (value <= connection.before) return error("an increment was lost, answered: " + std::string(body));
-      object.greatest = std::max(object.greatest, value);
-      ++object.answered;
-    }
+    if (const auto fault = work_->judge(call, answer); !fault.empty()) return error(fault);
     ++answered_;
     const auto now = Steady::now();
     if (now < counting_from_ || now > counting_to_) return;
@@ -264,7 +249,7 @@ class Load {
   void lost(Connection& connection, const std::string& why) {
     ::close(connection.fd);
     connection.filled = 0;
-    if (std::exchange(connection.object, nullptr) == nullptr) return;
+    if (!std::exchange(connection.call, std::nullopt)) return;
     --in_the_air_;
     error(why);
     connect(connection);
@@ -275,9 +260,9 @@ class Load {
   }
 
   const Options& o_;
+  const std::unique_ptr<Work> work_;
   const int epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   std::mt19937_64 random_;
-  std::vector<Object> objects_;
   std::vector<Connection> connections_;
   Steady::time_point counting_from_;
   Steady::time_point counting_to_;
@@ -296,6 +281,5 @@ int main(int argc, char** argv) {
   const auto options = parse(argc, argv);
   Load load(options);
   load.run();
-  load.save_book();
   return load.report() ? 0 : 1;
 }
