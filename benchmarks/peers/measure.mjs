@@ -91,7 +91,8 @@ async function pgbench(server, { objects, connections, seconds = 0, warmup = 0, 
     const lines = readdirSync(logs).flatMap((name) => readFileSync(join(logs, name), "utf8").split("\n").filter(Boolean));
     rmSync(logs, { recursive: true });
     const failed = Number(/failed transactions: (\d+)/.exec(said)?.[1] ?? 0);
-    if (said.includes("tps = ")) return { ...summaryOf(lines, Number(warmup) * 1e6), errors: failed };
+    const summary = summaryOf(lines, Number(warmup) * 1e6);
+    if (said.includes("tps = ") && (summary.p50_ms > 0 || requests > 0)) return { ...summary, errors: failed };
     if (requests > 0) break;
   }
   throw new Error(`no load on ${server.name}`);
