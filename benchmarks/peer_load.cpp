@@ -39,7 +39,7 @@ using Steady = std::chrono::steady_clock;
 
 constexpr const char* kUsage =
     "usage: peer_load counter http://HOST:PORT/PREFIX | message (http|redis|nats)://HOST:PORT[/PATH with {}]\n"
-    "                 [--connections N] [--objects N] [--seed N] [--book FILE] [--method M] [--json]\n"
+    "                 [--connections N] [--objects N] [--seed N] [--book FILE] [--method M] [--fault TEXT] [--json]\n"
     "                 [--warmup S] --seconds S   objects chosen at random, for so long\n"
     "               | --requests N               ... so many times\n"
     "               | --each [--seconds S]       each object once, in order; at most for so long\n"
@@ -97,6 +97,7 @@ Options parse(int argc, char** argv) {
     else if (name == "--seconds") o.seconds = std::atof(value());
     else if (name == "--requests") o.requests = number();
     else if (name == "--method") o.target.method = value();
+    else if (name == "--fault") o.target.fault = value();
     else if (name == "--each") o.choice = Options::Choice::in_order;
     else if (name == "--book") o.book = value();
     else if (name == "--check") o.mode = Options::Mode::check, o.requests = number();

@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <charconv>
 #include <fstream>
-#include <random>
 #include <utility>
 #include <vector>
+
+#include "benchmarks/letters.hpp"
 
 namespace holdfast::bench {
 namespace {
@@ -127,25 +128,9 @@ class Reading final : public Counters {
 
 // ---- messages --------------------------------------------------------------------------------------------------
 
-constexpr std::size_t kMessageBytes = 256;
-
-// Letters that do not repeat within what a compressor looks at.
-class Letters {
- public:
-  explicit Letters(std::uint64_t seed) : random_(seed), pool_(kPool + kMessageBytes, ' ') {
-    for (auto& letter : pool_) letter = static_cast<char>('a' + random_() % 26);
-  }
-  std::string_view next(std::size_t size) { return std::string_view(pool_).substr(random_() % kPool, size); }
-
- private:
-  static constexpr std::size_t kPool = std::size_t{1} << 20;
-  std::mt19937_64 random_;
-  std::string pool_;
-};
-
 class MessageOverHttp final : public Work {
  public:
-  MessageOverHttp(const Target& target, std::uint64_t seed) : letters_(seed) {
+  MessageOverHttp(const Target& target, std::uint64_t seed) : letters_(seed), fault_(target.fault) {
     const auto place = target.path.find("{}");
     before_ = target.method + " " + target.path.substr(0, place);
     after_ = (place == std::string::npos ? "" : target.path.substr(place + 2)) + host_line(target) +
@@ -160,12 +145,14 @@ class MessageOverHttp final : public Work {
   }
   [[nodiscard]] std::size_t whole(std::string_view text) const override { return whole_of_http(text); }
   [[nodiscard]] std::string judge(const Call& /*call*/, std::string_view answer) override {
-    return is_success(answer) ? std::string() : std::string(answer);
+    const bool fault = !fault_.empty() && answer.find(fault_) != answer.npos;
+    return is_success(answer) && !fault ? std::string() : std::string(answer);
   }
 
  private:
   static constexpr std::size_t kAround = std::string_view(R"({"turn":{"kind":"prompt","content":""}})").size();
   Letters letters_;
+  const std::string fault_;
   std::string before_;
   std::string after_;
   bool varies_ = false;

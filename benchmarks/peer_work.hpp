@@ -23,6 +23,7 @@ struct Target {
   std::uint16_t port = 0;
   std::string path;
   std::string method = "POST";  // of a message over HTTP
+  std::string fault;            // what an answer to one must not contain, where a front says 200 to everything
 };
 
 class Work {

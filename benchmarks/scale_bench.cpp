@@ -7,10 +7,10 @@
 #include <cstdio>
 #include <cstring>
 #include <holdfast/engine.hpp>
-#include <random>
 #include <string>
 #include <thread>
 
+#include "benchmarks/letters.hpp"
 #include "benchmarks/measure.hpp"
 
 namespace {
@@ -27,20 +27,12 @@ std::unique_ptr<Engine> open(const char* directory, std::uint64_t live_max, std:
   return open_or_exit(std::move(options));
 }
 
-// Letters that do not repeat within what a compressor looks at.
-std::string message(std::uint64_t i) {
-  constexpr std::size_t kBytes = 256;
-  std::string text(kBytes, ' ');
-  std::mt19937_64 random(i);
-  for (auto& letter : text) letter = static_cast<char>('a' + random() % 26);
-  return text;
-}
-
 int build(const char* directory, std::uint64_t n) {
   const auto begin = Steady::now();
   auto engine = open(directory, 10'000, 60'000);
+  Letters letters(n);
   many(n, [&](std::uint64_t i, auto done) {
-    engine->admit_async("s" + std::to_string(i), AdmitRequest::prompt(message(i)), {}, done);
+    engine->admit_async("s" + std::to_string(i), AdmitRequest::prompt(letters.next(kMessageBytes)), {}, done);
   });
   std::printf("%llu sessions made in %.1f s\n", static_cast<unsigned long long>(n), seconds_since(begin));
   return 0;

@@ -106,6 +106,12 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const std::shared_ptr
   table.cache_index_and_filter_blocks = true;
   table.cache_index_and_filter_blocks_with_high_priority = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
+  // In parts of 4 KiB, so that what does not fit is read part by part: the whole filter and index of a table are
+  // hundreds of KiB, and with more sessions than the cache has room for each admission to a cold one would read some of
+  // them.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
+  table.pin_top_level_index_and_filter = true;
   table.format_version = 5;
   table.checksum = rocksdb::ChecksumType::kXXH3;
   if (looked_up_by_key(family)) {

@@ -56,7 +56,7 @@ export const counters = {
 
 const redisServer = {
   command: ({ data, ports }) => ["redis-server", "--bind", "127.0.0.1", "--port", ports[0], "--dir", data,
-    "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--enable-debug-command", "no"].map(String),
+    "--appendonly", "yes", "--appendfsync", "always", "--save", ""].map(String),
 };
 const redis = ({ ports }, ...args) => say("redis-cli", "-p", String(ports[0]), ...args);
 const redisNeeds = { "redis-server": "Debian's redis-server", "redis-cli": "Debian's redis-tools" };
@@ -224,7 +224,7 @@ export const sessions = {
     prepare: configureWebdis,
     ready: (server) => redis(server, "FUNCTION", "LOAD", kAppend),
     url: ({ ports: [, port] }) => `http://127.0.0.1:${port}/FCALL/append/1/{}`,
-    load: ["--method", "PUT"],
+    load: ["--method", "PUT", "--fault", "[false"],
     how: "one a turn of its loop (appendfsync always)",
   },
   redis: {

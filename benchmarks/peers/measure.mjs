@@ -91,7 +91,8 @@ async function pgbench(server, { objects, connections, seconds = 0, warmup = 0, 
     const lines = readdirSync(logs).flatMap((name) => readFileSync(join(logs, name), "utf8").split("\n").filter(Boolean));
     rmSync(logs, { recursive: true });
     const failed = Number(/failed transactions: (\d+)/.exec(said)?.[1] ?? 0);
-    if (said.includes("tps = ")) return { ...summaryOf(lines, Number(warmup) * 1e6), errors: failed };
+    const summary = summaryOf(lines, Number(warmup) * 1e6);
+    if (said.includes("tps = ") && (summary.p50_ms > 0 || requests > 0)) return { ...summary, errors: failed };
     if (requests > 0) break;
   }
   throw new Error(`no load on ${server.name}`);
@@ -100,6 +101,7 @@ async function pgbench(server, { objects, connections, seconds = 0, warmup = 0, 
 // Of lines `client number micros script second microsecond`, without those of the first `warmup` microseconds.
 function summaryOf(lines, warmup) {
   const done = lines.map((line) => line.split(" ").map(Number)).map(([,, micros,, s, us]) => ({ micros, at: s * 1e6 + us }));
+  if (done.length === 0) return { requests_per_second: 0, p50_ms: 0, p99_ms: 0, answered: 0 };
   const [first, last] = [Math.min, Math.max].map((best) => done.map(({ at }) => at).reduce((a, b) => best(a, b)));
   const counted = done.filter(({ at }) => at >= first + warmup).map(({ micros }) => micros).sort((a, b) => a - b);
   const part = (p) => counted[Math.min(counted.length - 1, Math.floor(p * counted.length))] / 1000;

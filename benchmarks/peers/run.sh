@@ -17,14 +17,19 @@ done
 if [ -n "$missing" ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     policy=/usr/sbin/policy-rc.d
-    [ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' >$policy; chmod +x $policy; trap 'rm -f $policy' EXIT; }
+    made=""
+    [ -e $policy ] || { made=$policy; printf '#!/bin/sh\nexit 101\n' >$policy; chmod +x $policy; }
+    trap 'rm -f "$made"' EXIT
+    trap 'exit 130' INT TERM
     # shellcheck disable=SC2086
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >&2 ||
       echo "run.sh: apt-get failed: what needs$missing is skipped" >&2
+    rm -f "$made"
+    trap - EXIT INT TERM
   else
     echo "run.sh: not installed, and this is not root: what needs$missing is skipped" >&2
   fi
 fi
 # workerd holds three files open for each live object.
 ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -H -n)"
-node benchmarks/peers/run.mjs "$@"
+exec node benchmarks/peers/run.mjs "$@"

@@ -42,8 +42,8 @@ function speeds(result) {
     const beside = measured(result).includes("holdfast");
     return `**${rate(sessions)} session${sessions === 1 ? "" : "s"}**, requests/s (p50 ms):\n\n` + table(
       ["", ...connections.map((c) => `${c} connection${c === 1 ? "" : "s"}`), ...beside ? [`Holdfast does, at ${last.connections}`] : []],
-      shown(result).map((name) => [title(result, name), ...row.map((cell) => cell[name] ? speed(cell[name]) : "failed"),
-        ...beside ? [name === "holdfast" || !last[name] ? "" : `${ratio(last, "holdfast", name, "requests_per_second").toFixed(2)} times`] : []]));
+      shown(result).map((name) => [title(result, name), ...row.map((cell) => !cell[name] ? "failed" : cell[name].requests_per_second > 0 ? speed(cell[name]) : "no answer in the time"),
+        ...beside ? [name === "holdfast" || !last[name]?.requests_per_second ? "" : `${ratio(last, "holdfast", name, "requests_per_second").toFixed(2)} times`] : []]));
   });
 }
 
@@ -87,6 +87,7 @@ function rules(result) {
   const rule = (what, cell, name, field, holds) => {
     if (!known(name, cell)) return all.push([what, false, "not measured"]);
     const figure = ratio(cell, "holdfast", name, field);
+    if (!Number.isFinite(figure)) return all.push([what, false, "no answer in the time of a cell: give it more --seconds"]);
     all.push([what, holds(figure) && equal(name), `${figure.toFixed(2)}${equal(name) ? "" : "; not known to be equally durable"}`]);
   };
   const where = `at ${rate(kSessions)} sessions and`;

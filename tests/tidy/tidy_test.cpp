@@ -43,7 +43,8 @@ bool ends_with_any(std::string_view text, const std::vector<std::string_view>& e
   return std::any_of(endings.begin(), endings.end(), [&](auto ending) { return text.ends_with(ending); });
 }
 
-// The files of `place` (a folder or a file) with one of these endings, sorted; nothing when there is no such place.
+// The files of `place` (a folder or a file) with one of these endings, sorted, without what npm installed; nothing when
+// there is no such place.
 std::vector<File> files_in(const std::string& place, const std::vector<std::string_view>& endings) {
   std::vector<File> files;
   const auto add = [&](const fs::path& path) {
@@ -52,8 +53,10 @@ std::vector<File> files_in(const std::string& place, const std::vector<std::stri
   };
   if (fs::is_regular_file(top() / place)) add(top() / place);
   if (fs::is_directory(top() / place)) {
-    for (const auto& entry : fs::recursive_directory_iterator(top() / place)) {
-      if (entry.is_regular_file()) add(entry.path());
+    for (auto entry = fs::recursive_directory_iterator(top() / place); entry != fs::recursive_directory_iterator();
+         ++entry) {
+      if (entry->path().filename() == "node_modules") entry.disable_recursion_pending();
+      if (entry->is_regular_file()) add(entry->path());
     }
   }
   std::sort(files.begin(), files.end(), [](const File& a, const File& b) { return a.path < b.path; });
