@@ -6,7 +6,7 @@
 
 #include "http/cors.hpp"
 #include "http/dispatch.hpp"
-#include "http/metrics.hpp"
+#include "http/observe.hpp"
 #include "http/problem.hpp"
 
 namespace holdfast::http {
@@ -87,6 +87,7 @@ bool Connection::parse() {
     return false;
   }
   parsed_ += *used;
+  backlog_.parsed(*used);
   const auto state = parser_.state();
   if (state == Parser::State::complete) {
     dispatch();
@@ -119,6 +120,7 @@ void Connection::dispatch() {
   awaited_ = Parser::State::complete;
   body_error_.reset();
   exchange_.begin();
+  backlog_.take_up(exchange_.begun_ms());
   const auto serial = exchange_.serial();
   dispatching_ = true;
   try {
@@ -160,7 +162,10 @@ void Connection::on_read(const boost::system::error_code& ec, std::size_t bytes)
   if (ec == asio::error::eof) return on_end_of_input();
   if (ec) return close();
   const bool wanted = phase_ != Phase::lingering && (phase_ != Phase::streaming || body_unread());
-  if (wanted) in_.append(arriving_.data(), bytes);
+  if (wanted) {
+    in_.append(arriving_.data(), bytes);
+    backlog_.read(bytes, kReadBytes, IoThread::clock_ms());
+  }
   if (phase_ == Phase::reading) return work();
   if (wanted) feed_body();
   read();
@@ -243,8 +248,7 @@ void Connection::send_answer() {
   services.cors.decorate(answer, exchange_.request());
   const auto frame = framing();
   append_answer(out_, answer, frame);
-  const auto route = exchange_.match().route != nullptr ? exchange_.match().index : Metrics::kNoRoute;
-  services.metrics.count(thread_->number(), route, answer.status, exchange_.micros());
+  observe(exchange_, answer.status);
   exchange_.end();
   if (frame.connection == Framing::Connection::close) {
     phase_ = Phase::closing;
@@ -265,7 +269,7 @@ void Connection::begin_stream(std::shared_ptr<StreamSource> source) {
   chunked_ = exchange_.request().version() == 11;
   append_stream_head(out_, answer, exchange_.request_id(),
                      chunked_ ? StreamCoding::chunked : StreamCoding::until_close);
-  services.metrics.count(thread_->number(), exchange_.match().index, answer.status, exchange_.micros());
+  observe(exchange_, answer.status);
   exchange_.end();
   phase_ = Phase::streaming;
   source_ = std::move(source);

@@ -27,6 +27,7 @@
 #include <string>
 #include <string_view>
 
+#include "http/backlog.hpp"
 #include "http/exchange.hpp"
 #include "http/io_thread.hpp"
 #include "http/parser.hpp"
@@ -58,6 +59,8 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   [[nodiscard]] Exchange& exchange() noexcept { return exchange_; }
   // A handler is running: its answer needs no wake-up.
   [[nodiscard]] bool dispatching() const noexcept { return dispatching_; }
+  // Its requests stand in a queue, and the one at hand is to be refused for it.
+  [[nodiscard]] bool refuse_backlog() noexcept { return backlog_.stands(exchange_.begun_ms()) && backlog_.refuse(); }
 
   // Sends the thread's Answer as the answer of the current exchange.
   void send_answer();
@@ -104,6 +107,7 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   Tcp::socket socket_;
   Exchange exchange_;
   Parser parser_;
+  Backlog backlog_;
   // What arrives lands in a place of its own: a read may be under way while what came before it is parsed.
   std::array<char, kReadBytes> arriving_;
   std::string in_;

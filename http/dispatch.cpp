@@ -6,6 +6,7 @@
 #include "http/problem.hpp"
 #include "http/router.hpp"
 #include "http/routes.hpp"
+#include "http/shedding.hpp"
 
 namespace holdfast::http {
 namespace {
@@ -42,13 +43,25 @@ void answer_no_method(Exchange& exchange, const std::string& allow) {
   exchange.send();
 }
 
+bool is_probe(const Match* match) {
+  return match != nullptr && (match->route->handler == &get_livez || match->route->handler == &get_readyz);
+}
+
+void answer_not_ready(Exchange& exchange) {
+  exchange.services().metrics.refused(exchange.thread().number(), Refusal::not_ready);
+  exchange.fail(ErrorCode::shutting_down,
+                "the server is starting: the store is being read; /readyz tells how far it is");
+}
+
 }  // namespace
 
 std::optional<std::uint64_t> body_limit(const Request& request, const void* services) {
   const auto& s = *static_cast<const Services*>(services);
   const auto path = request.path();
   if (path == kImportPath) return s.limits.import_bytes_max;
-  if (path.starts_with(kObjectsPath) && s.engine.takes_streams(first_segment(path.substr(kObjectsPath.size()))))
+  const auto* engine = s.engine.load(std::memory_order_acquire);
+  if (engine != nullptr && path.starts_with(kObjectsPath) &&
+      engine->takes_streams(first_segment(path.substr(kObjectsPath.size()))))
     return std::nullopt;
   return s.limits.body_bytes_max;
 }
@@ -58,6 +71,10 @@ void dispatch(Exchange& exchange) {
   const auto found = exchange.services().router.match(request.method(), request.path());
   const auto* match = std::get_if<Match>(&found);
   if (match != nullptr) exchange.set_match(*match);
+  if (exchange.services().engine.load(std::memory_order_relaxed) == nullptr && !is_probe(match))
+    return answer_not_ready(exchange);
+  if (match != nullptr && match->route->load == Load::new_work)
+    if (const auto why = shedding(exchange)) return shed(exchange, *why);
   if (match != nullptr && match->route->handler == &read_events && carries_ticket(request) &&
       (request.find("authorization") || request.find("x-api-key")))
     return exchange.fail(ErrorCode::ambiguous_credentials, "send a ticket or a key, not both");

@@ -34,7 +34,7 @@ EventFeed::EventFeed(std::shared_ptr<IoThread> thread, std::string session, Even
 void EventFeed::start(Sink& sink) {
   sink_ = &sink;
   // The subscription ends before the feed does, and its destructor waits for a wake() that runs.
-  subscription_ = thread_->services().engine.watch(session_, [this] { wake(); });
+  subscription_ = thread_->services().engine.load()->watch(session_, [this] { wake(); });
   read();
 }
 
@@ -57,9 +57,10 @@ void EventFeed::read() {
   if (sink_ == nullptr || reading_ || resting_ || !stale_) return;
   reading_ = true;
   stale_ = false;
-  thread_->services().engine.events_async(session_, query_, [self = shared_from_this()](Result<EventPage> page) {
-    self->thread_->submit(std::make_unique<Page>(self, std::move(page)));
-  });
+  thread_->services().engine.load()->events_async(
+      session_, query_, [self = shared_from_this()](Result<EventPage> page) {
+        self->thread_->submit(std::make_unique<Page>(self, std::move(page)));
+      });
 }
 
 void EventFeed::on_page(Result<EventPage> page) {

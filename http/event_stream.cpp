@@ -25,7 +25,10 @@ std::size_t event_page_bytes(const Limits& limits) noexcept {
 }
 
 EventStream::EventStream(Connection& connection, std::shared_ptr<EventFeed> feed)
-    : connection_(connection), feed_(std::move(feed)), last_write_ms_(connection.thread().now_ms()) {}
+    : connection_(connection),
+      feed_(std::move(feed)),
+      last_write_ms_(connection.thread().now_ms()),
+      counted_(connection.thread().services().metrics.streams) {}
 
 void EventStream::begin(Exchange& exchange, std::string session, EventQuery query, const EventPage& first) {
   auto& connection = exchange.connection();

@@ -10,6 +10,7 @@
 
 #include "http/connection.hpp"
 #include "http/event_feed.hpp"
+#include "http/metrics.hpp"
 
 namespace holdfast::http {
 
@@ -34,6 +35,7 @@ class EventStream final : public StreamSource, public EventFeed::Sink {
   std::shared_ptr<EventFeed> feed_;
   std::string text_;
   std::int64_t last_write_ms_;
+  const Counted counted_;
 };
 
 }  // namespace holdfast::http

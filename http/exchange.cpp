@@ -59,6 +59,10 @@ std::uint64_t Exchange::micros() const noexcept {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(spent).count());
 }
 
+std::int64_t Exchange::begun_ms() const noexcept {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(begun_.time_since_epoch()).count();
+}
+
 namespace detail {
 
 CallBase::CallBase(Exchange& exchange)

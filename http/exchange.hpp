@@ -45,7 +45,8 @@ class Exchange {
   [[nodiscard]] std::string_view request_id() const noexcept { return request_id_; }
   [[nodiscard]] IoThread& thread() const noexcept;
   [[nodiscard]] Services& services() const noexcept { return thread().services(); }
-  [[nodiscard]] Engine& engine() const noexcept { return services().engine; }
+  // Of a request that dispatch let pass: it is there.
+  [[nodiscard]] Engine& engine() const noexcept { return *services().engine.load(std::memory_order_acquire); }
   [[nodiscard]] const Limits& limits() const noexcept { return services().limits; }
 
   // Who asks.
@@ -80,6 +81,8 @@ class Exchange {
   [[nodiscard]] std::uint64_t serial() const noexcept { return serial_; }
   [[nodiscard]] bool waiting() const noexcept { return waiting_; }
   [[nodiscard]] std::uint64_t micros() const noexcept;
+  // When it was read, in steady milliseconds.
+  [[nodiscard]] std::int64_t begun_ms() const noexcept;
 
  private:
   Connection& connection_;

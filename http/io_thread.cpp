@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "http/connection.hpp"
+#include "http/metrics.hpp"
 #include "src/core/crypto.hpp"
 #include "src/core/random.hpp"
 
@@ -15,11 +16,6 @@ namespace holdfast::http {
 namespace {
 
 thread_local const IoThread* current_thread = nullptr;
-
-std::int64_t steady_ms() noexcept {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 // A quarter of the shortest timeout, and never so often that an idle server shows in top.
 std::int64_t tick_for(const Limits& limits) noexcept {
@@ -38,12 +34,17 @@ std::string random_prefix() {
 
 }  // namespace
 
+std::int64_t IoThread::clock_ms() noexcept {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
 IoThread::IoThread(Services& services, unsigned number)
     : services_(services),
       number_(number),
       work_(context_.get_executor()),
       ticker_(context_),
-      now_ms_(steady_ms()),
+      now_ms_(clock_ms()),
       tick_ms_(tick_for(services.limits)),
       request_id_prefix_(random_prefix()) {}
 
@@ -63,13 +64,13 @@ void IoThread::run() {
   // round ends when nothing is ready any more, or soon: nobody's write waits for long behind the requests of others.
   constexpr std::size_t kCommitsMax = 2;
   constexpr int kHandlersMax = 16;
-  auto& engine = services_.engine;
   for (std::size_t ran = 1; ran != 0;) {
-    engine.begin_round(kCommitsMax);
+    auto* engine = services_.engine.load(std::memory_order_acquire);
+    if (engine != nullptr) engine->begin_round(kCommitsMax);
     ran = context_.run_one();
     for (int i = 1; i < kHandlersMax && context_.poll_one() != 0; ++i) {
     }
-    engine.end_round();
+    if (engine != nullptr) engine->end_round();
   }
 }
 
@@ -129,6 +130,7 @@ void IoThread::adopt(Tcp::socket socket) {
   const bool full = services_.connections.load(std::memory_order_relaxed) >= services_.limits.connections_max;
   auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket));
   add(connection);
+  if (full) services_.metrics.refused(number_, Refusal::connections);
   if (full) connection->reject({ErrorCode::overloaded, "the server has as many connections as it takes", {}, 0, {}});
   else connection->start();
 }
@@ -162,6 +164,9 @@ void IoThread::schedule_tick() {
   ticker_.expires_after(std::chrono::milliseconds(tick_ms_));
   ticker_.async_wait([this](const boost::system::error_code& ec) {
     if (ec || ending_) return;
+    const auto late = std::chrono::steady_clock::now() - ticker_.expiry();
+    services_.metrics.lag(
+        number_, static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(late).count()));
     tick();
     schedule_tick();
   });
@@ -169,7 +174,8 @@ void IoThread::schedule_tick() {
 
 // Backwards: a peer that ends takes itself out, and the one that fills its slot was visited already.
 void IoThread::tick() {
-  now_ms_ = steady_ms();
+  now_ms_ = clock_ms();
+  load_.look(now_ms_);
   for (std::size_t i = peers_.size(); i-- > 0;)
     if (i < peers_.size()) std::shared_ptr(peers_[i])->tick(now_ms_);
 }

@@ -23,6 +23,7 @@
 #include "http/answer.hpp"
 #include "http/services.hpp"
 #include "http/task.hpp"
+#include "http/thread_load.hpp"
 #include "src/core/json.hpp"
 
 namespace holdfast::http {
@@ -64,6 +65,10 @@ class IoThread final : public std::enable_shared_from_this<IoThread> {
   // Steady milliseconds as of the last tick; add tick_ms() to a deadline so that it is never early.
   [[nodiscard]] std::int64_t now_ms() const noexcept { return now_ms_; }
   [[nodiscard]] std::int64_t tick_ms() const noexcept { return tick_ms_; }
+  // Steady milliseconds as of now.
+  [[nodiscard]] static std::int64_t clock_ms() noexcept;
+  // It had no time left when it last looked.
+  [[nodiscard]] bool saturated() const noexcept { return load_.saturated(); }
   [[nodiscard]] unsigned number() const noexcept { return number_; }
   [[nodiscard]] Services& services() noexcept { return services_; }
   [[nodiscard]] boost::asio::io_context& context() noexcept { return context_; }
@@ -87,6 +92,7 @@ class IoThread final : public std::enable_shared_from_this<IoThread> {
   std::int64_t now_ms_ = 0;
   std::int64_t tick_ms_ = 0;
   bool ending_ = false;
+  ThreadLoad load_;
   std::string request_id_prefix_;
   std::uint64_t request_ids_ = 0;
   std::vector<std::shared_ptr<Peer>> peers_;

@@ -1,69 +1,19 @@
 #include "http/metrics.hpp"
 
-#include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
+
+#include "http/exposition.hpp"
 
 namespace holdfast::http {
 namespace {
 
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
 using prometheus::MetricType;
+
+constexpr std::array<const char*, kRefusals> kRefusalNames{"connections", "commit_delay", "backlog", "not_ready"};
 
 // One writer a cell: no read-modify-write is needed.
 void bump(std::atomic<std::uint64_t>& cell, std::uint64_t by) noexcept {
   cell.store(cell.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
-}
-
-MetricFamily family(std::string name, std::string help, MetricType type) {
-  MetricFamily out;
-  out.name = std::move(name);
-  out.help = std::move(help);
-  out.type = type;
-  return out;
-}
-
-MetricFamily counter(std::string name, std::string help, double value) {
-  auto out = family(std::move(name), std::move(help), MetricType::Counter);
-  out.metric.emplace_back().counter.value = value;
-  return out;
-}
-
-MetricFamily gauge(std::string name, std::string help, double value) {
-  auto out = family(std::move(name), std::move(help), MetricType::Gauge);
-  out.metric.emplace_back().gauge.value = value;
-  return out;
-}
-
-void add_engine(std::vector<MetricFamily>& out, const EngineStats& s) {
-  const auto number = [](std::uint64_t n) { return static_cast<double>(n); };
-  out.push_back(counter("holdfast_admitted_total", "Messages admitted.", number(s.admitted)));
-  out.push_back(counter("holdfast_replayed_total", "Admissions answered from their record.", number(s.replayed)));
-  out.push_back(counter("holdfast_commits_total", "Write sets made durable.", number(s.commits)));
-  out.push_back(counter("holdfast_syncs_total", "Batches made durable.", number(s.syncs)));
-  out.push_back(counter("holdfast_sync_seconds_total", "Time in those.", number(s.sync_micros) / 1e6));
-  out.push_back(counter("holdfast_deliveries_total", "Turns handed out.", number(s.deliveries)));
-  out.push_back(counter("holdfast_completed_total", "Turns completed.", number(s.completed)));
-  out.push_back(counter("holdfast_activations_total", "Sessions loaded.", number(s.activations)));
-  out.push_back(counter("holdfast_evictions_total", "Sessions unloaded.", number(s.evictions)));
-  out.push_back(counter("holdfast_pushes_total", "Turns sent to receivers.", number(s.pushes)));
-  out.push_back(counter("holdfast_push_failures_total", "Of those, not answered with a 2xx.", number(s.push_failures)));
-  out.push_back(
-      gauge("holdfast_push_targets_broken", "Receivers left alone for a while.", number(s.push_targets_broken)));
-  out.push_back(counter("holdfast_callbacks_total", "Callbacks done with.", number(s.callbacks)));
-  out.push_back(counter("holdfast_callback_failures_total", "Attempts that failed.", number(s.callback_failures)));
-  out.push_back(gauge("holdfast_callbacks_outstanding", "Callbacks being sent.", number(s.callbacks_outstanding)));
-  out.push_back(gauge("holdfast_turns_running", "Turns in handlers of this process.", number(s.turns_running)));
-  out.push_back(gauge("holdfast_runtimes_online", "Runtimes heard of lately.", number(s.runtimes_online)));
-  out.push_back(counter("holdfast_reconciles_total", "Passes of the reconciler.", number(s.reconciles)));
-  out.push_back(
-      counter("holdfast_reconcile_failures_total", "Passes that changed nothing.", number(s.reconcile_failures)));
-  out.push_back(gauge("holdfast_reconciled_timestamp_seconds", "When the reconciler last looked at everything.",
-                      number(s.reconciled_at) / 1e3));
-  out.push_back(gauge("holdfast_live_objects", "Sessions in memory.", number(s.live_objects)));
-  out.push_back(gauge("holdfast_in_flight", "Commands being worked on.", number(s.in_flight)));
-  out.push_back(gauge("holdfast_waiting_claims", "Claims that wait for a turn.", number(s.waiting_claims)));
-  out.push_back(gauge("holdfast_ready_sessions", "Sessions known to be ready.", number(s.ready_sessions)));
 }
 
 }  // namespace
@@ -74,12 +24,16 @@ Metrics::Metrics(std::span<const Route> routes, unsigned threads) {
     labels_.push_back(std::string(method.data(), method.size()) + " " + std::string(route.pattern));
   }
   labels_.emplace_back("other");
-  for (unsigned i = 0; i < threads; ++i) threads_.push_back(std::make_unique<Cells[]>(labels_.size()));
+  for (unsigned i = 0; i < threads; ++i) {
+    threads_.push_back(std::make_unique<Thread>());
+    threads_.back()->routes = std::make_unique<std::array<Cells, kClasses>[]>(labels_.size());
+  }
 }
 
 void Metrics::count(unsigned thread, std::size_t route, int status, std::uint64_t micros) noexcept {
-  auto& cells = threads_[thread][route == kNoRoute ? labels_.size() - 1 : route];
-  bump(cells.by_class[static_cast<std::size_t>(status / 100) % cells.by_class.size()], 1);
+  auto& cells =
+      threads_[thread]
+          ->routes[route == kNoRoute ? labels_.size() - 1 : route][static_cast<std::size_t>(status / 100) % kClasses];
   const double seconds = static_cast<double>(micros) / 1e6;
   std::size_t bucket = 0;
   while (bucket < kBucketSeconds.size() && seconds > kBucketSeconds[bucket]) ++bucket;
@@ -87,47 +41,70 @@ void Metrics::count(unsigned thread, std::size_t route, int status, std::uint64_
   bump(cells.micros, micros);
 }
 
-Metrics::Totals Metrics::total(std::size_t row) const {
-  Totals sum;
+void Metrics::refused(unsigned thread, Refusal why) noexcept {
+  bump(threads_[thread]->refused[static_cast<std::size_t>(why)], 1);
+}
+
+Distribution Metrics::total(std::size_t row, std::size_t status_class) const {
+  Distribution sum{
+      {kBucketSeconds.begin(), kBucketSeconds.end()}, std::vector<std::uint64_t>(kBucketSeconds.size() + 1), 0};
   for (const auto& thread : threads_) {
-    const auto& cells = thread[row];
-    for (std::size_t i = 0; i < sum.by_class.size(); ++i)
-      sum.by_class[i] += cells.by_class[i].load(std::memory_order_relaxed);
-    for (std::size_t i = 0; i < sum.buckets.size(); ++i)
-      sum.buckets[i] += cells.buckets[i].load(std::memory_order_relaxed);
-    sum.micros += cells.micros.load(std::memory_order_relaxed);
+    const auto& cells = thread->routes[row][status_class];
+    for (std::size_t i = 0; i < sum.counts.size(); ++i)
+      sum.counts[i] += cells.buckets[i].load(std::memory_order_relaxed);
+    sum.sum += static_cast<double>(cells.micros.load(std::memory_order_relaxed)) / 1e6;
   }
-  for (const auto n : sum.buckets) sum.count += n;
   return sum;
 }
 
-std::string Metrics::render(const EngineStats& stats, std::uint64_t connections) const {
+std::string Metrics::render(const EngineStats& stats, const Limits& limits, std::uint64_t connections,
+                            bool overloaded) const {
   auto requests = family("holdfast_http_requests_total", "Requests answered.", MetricType::Counter);
   auto seconds = family("holdfast_http_request_seconds", "From the request read to its answer.", MetricType::Histogram);
   for (std::size_t row = 0; row < labels_.size(); ++row) {
-    const auto sum = total(row);
-    if (sum.count == 0) continue;
-    for (std::size_t i = 1; i < sum.by_class.size(); ++i) {
-      if (sum.by_class[i] == 0) continue;
+    for (std::size_t status = 1; status < kClasses; ++status) {
+      const auto sum = total(row, status);
+      std::uint64_t count = 0;
+      for (const auto n : sum.counts) count += n;
+      if (count == 0) continue;
+      auto& histogram = add(seconds, sum);
+      histogram.label = {{"route", labels_[row]}, {"status", std::to_string(status) + "xx"}};
       auto& metric = requests.metric.emplace_back();
-      metric.label = {{"route", labels_[row]}, {"status", std::to_string(i) + "xx"}};
-      metric.counter.value = static_cast<double>(sum.by_class[i]);
-    }
-    auto& histogram = seconds.metric.emplace_back();
-    histogram.label = {{"route", labels_[row]}};
-    histogram.histogram.sample_count = sum.count;
-    histogram.histogram.sample_sum = static_cast<double>(sum.micros) / 1e6;
-    std::uint64_t cumulative = 0;
-    for (std::size_t i = 0; i < kBucketSeconds.size(); ++i) {
-      cumulative += sum.buckets[i];
-      histogram.histogram.bucket.push_back({cumulative, kBucketSeconds[i]});
+      metric.label = histogram.label;
+      metric.counter.value = static_cast<double>(count);
     }
   }
-  std::vector<MetricFamily> families;
-  add_engine(families, stats);
+  auto refused =
+      family("holdfast_refused_total", "Turned away, by reason: sent again later it may pass.", MetricType::Counter);
+  const auto refuse = [&](const char* reason, std::uint64_t count) {
+    auto& metric = refused.metric.emplace_back();
+    metric.label = {{"reason", reason}};
+    metric.counter.value = static_cast<double>(count);
+  };
+  for (std::size_t i = 0; i < kRefusals; ++i) {
+    std::uint64_t count = 0;
+    for (const auto& thread : threads_) count += thread->refused[i].load(std::memory_order_relaxed);
+    refuse(kRefusalNames[i], count);
+  }
+  refuse("in_flight", stats.refused_count);
+  refuse("in_flight_bytes", stats.refused_bytes);
+  auto lag =
+      family("holdfast_http_loop_lag_seconds", "How late the timer of an I/O thread was.", MetricType::Histogram);
+  for (std::size_t i = 0; i < threads_.size(); ++i)
+    add(lag, threads_[i]->lag.read(1e-6)).label = {{"thread", std::to_string(i)}};
+
+  Families families;
+  add_engine(families, stats, limits);
+  families.push_back(gauge("holdfast_overloaded", "1 while new work is refused because the disk has fallen behind.",
+                           overloaded ? 1 : 0));
+  families.push_back(std::move(refused));
   families.push_back(gauge("holdfast_http_connections", "Open connections.", static_cast<double>(connections)));
+  families.push_back(gauge("holdfast_http_streams", "Open streams of events.", static_cast<double>(streams.load())));
+  families.push_back(gauge("holdfast_http_websockets", "Open WebSockets.", static_cast<double>(websockets.load())));
+  families.push_back(std::move(lag));
   families.push_back(std::move(requests));
   families.push_back(std::move(seconds));
+  add_process(families);
   return prometheus::TextSerializer().Serialize(families);
 }
 

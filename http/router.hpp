@@ -30,6 +30,12 @@ enum class Access : std::uint8_t {
   tickets,   // as `runtimes`, and the handler redeems tickets
 };
 
+// What an overloaded server does with it.
+enum class Load : std::uint8_t {
+  always_taken,  // reads little, or ends what is in
+  new_work,      // turned away first
+};
+
 // All methods but OPTIONS, which the front answers.
 inline constexpr Verb kAnyMethod = Verb::unknown;
 
@@ -38,6 +44,7 @@ struct Route {
   std::string_view pattern;  // static storage
   Handler handler = nullptr;
   Access access = Access::operator_only;
+  Load load = Load::always_taken;
 };
 
 inline constexpr std::size_t kPathParametersMax = 2;

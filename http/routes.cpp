@@ -6,9 +6,9 @@ namespace holdfast::http {
 
 std::span<const Route> api_routes() {
   static constexpr std::array kRoutes{
-      Route{Verb::post, "/v1/sessions/{s}/messages", &admit_message},
+      Route{Verb::post, "/v1/sessions/{s}/messages", &admit_message, Access::operator_only, Load::new_work},
       Route{Verb::get, "/v1/sessions/{s}/messages", &list_messages},
-      Route{Verb::post, "/v1/sessions/{s}/messages/batch", &admit_messages},
+      Route{Verb::post, "/v1/sessions/{s}/messages/batch", &admit_messages, Access::operator_only, Load::new_work},
       Route{Verb::get, "/v1/sessions/{s}/messages/{m}", &get_message},
       Route{Verb::patch, "/v1/sessions/{s}/messages/{m}", &edit_message},
       Route{Verb::delete_, "/v1/sessions/{s}/messages/{m}", &cancel_message},
@@ -23,14 +23,14 @@ std::span<const Route> api_routes() {
       Route{Verb::post, "/v1/deliveries/{d}/fail", &fail_delivery, Access::runtimes},
       Route{Verb::post, "/v1/deliveries/{d}/release", &release_delivery, Access::runtimes},
 
-      Route{Verb::post, "/v1/sessions", &create_session},
+      Route{Verb::post, "/v1/sessions", &create_session, Access::operator_only, Load::new_work},
       Route{Verb::get, "/v1/sessions", &list_sessions},
-      Route{Verb::post, kImportPath, &import_session},
-      Route{Verb::put, "/v1/sessions/{s}", &put_session},
+      Route{Verb::post, kImportPath, &import_session, Access::operator_only, Load::new_work},
+      Route{Verb::put, "/v1/sessions/{s}", &put_session, Access::operator_only, Load::new_work},
       Route{Verb::get, "/v1/sessions/{s}", &get_session},
       Route{Verb::patch, "/v1/sessions/{s}", &patch_session},
       Route{Verb::delete_, "/v1/sessions/{s}", &delete_session},
-      Route{Verb::post, "/v1/sessions/{s}/fork", &fork_session},
+      Route{Verb::post, "/v1/sessions/{s}/fork", &fork_session, Access::operator_only, Load::new_work},
       Route{Verb::get, "/v1/sessions/{s}/export", &export_session},
       Route{Verb::post, "/v1/sessions/{s}/queue", &command_queue},
       Route{Verb::post, "/v1/sessions/{s}/interrupt", &interrupt_session},
@@ -44,8 +44,8 @@ std::span<const Route> api_routes() {
       Route{Verb::post, "/v1/runtimes/{r}/tickets", &mint_runtime_ticket},
       Route{Verb::delete_, "/v1/runtimes/{r}", &remove_runtime},
 
-      Route{kAnyMethod, "/v1/objects/{class}/{o}", &call_object},
-      Route{kAnyMethod, "/v1/objects/{class}/{o}/{path*}", &call_object},
+      Route{kAnyMethod, "/v1/objects/{class}/{o}", &call_object, Access::operator_only, Load::new_work},
+      Route{kAnyMethod, "/v1/objects/{class}/{o}/{path*}", &call_object, Access::operator_only, Load::new_work},
 
       Route{Verb::get, "/livez", &get_livez},
       Route{Verb::get, "/readyz", &get_readyz},

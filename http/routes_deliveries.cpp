@@ -26,7 +26,8 @@ void send_deliveries(Exchange& x, std::vector<Delivery>& deliveries) {
 // Turns that were handed to a client who left go back at once instead of when their leases run out.
 void release_all(Services& services, std::vector<Delivery>& deliveries) {
   for (auto& delivery : deliveries)
-    services.engine.release_async({std::move(delivery.delivery), std::move(delivery.lease)}, [](Result<Nothing>) {});
+    services.engine.load()->release_async({std::move(delivery.delivery), std::move(delivery.lease)},
+                                          [](Result<Nothing>) {});
 }
 
 void send_heartbeat(Exchange& x, Heartbeat& heartbeat) {

@@ -2,6 +2,7 @@
 #include "http/assets.hpp"
 #include "http/fields.hpp"
 #include "http/metrics.hpp"
+#include "http/readiness.hpp"
 #include "http/respond.hpp"
 #include "http/routes.hpp"
 
@@ -41,16 +42,10 @@ Result<void> get_livez(Exchange& x) {
 }
 
 Result<void> get_readyz(Exchange& x) {
-  if (x.services().stopping.load(std::memory_order_relaxed))
-    return fail(ErrorCode::shutting_down, "draining: the server finishes what it has and then stops");
-  switch (x.engine().health()) {
-    case Health::ready: break;
-    case Health::recovering: return fail(ErrorCode::overloaded, "recovering: the store is being read");
-    case Health::draining: return fail(ErrorCode::shutting_down, "draining: the engine finishes what it has");
-    case Health::broken:
-      return fail(ErrorCode::commit_unknown, "broken: a sync failed, so no write can be promised; restart the server");
-  }
-  send_json(x, 200, R"({"status":"ready"})");
+  const auto& services = x.services();
+  const auto stopping = services.stopping.load(std::memory_order_relaxed) ? Stopping::yes : Stopping::no;
+  write_readiness(x.answer(), readiness(services.engine.load(std::memory_order_acquire), stopping), services.recovery);
+  x.send();
   return {};
 }
 
@@ -58,7 +53,8 @@ Result<void> get_metrics(Exchange& x) {
   auto& services = x.services();
   auto& answer = x.answer();
   answer.content_type = kPrometheusType;
-  answer.body = services.metrics.render(x.engine().stats(), services.connections.load(std::memory_order_relaxed));
+  answer.body = services.metrics.render(x.engine().stats(), x.limits(),
+                                        services.connections.load(std::memory_order_relaxed), x.engine().overloaded());
   x.send();
   return {};
 }

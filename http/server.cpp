@@ -26,24 +26,26 @@ unsigned thread_count(const ServerOptions& options) {
   return options.io_threads != 0 ? options.io_threads : std::max(1U, std::thread::hardware_concurrency() / 2);
 }
 
-std::unique_ptr<Authenticator> make_authenticator(const ServerOptions& options, const Engine& engine) {
+std::unique_ptr<Authenticator> make_authenticator(const ServerOptions& options, const std::atomic<Engine*>& engine) {
   if (options.auth == AuthMode::none) return std::make_unique<NoAuthenticator>();
-  return std::make_unique<KeyAuthenticator>(options.operator_key,
-                                            [&engine](std::string_view token) { return engine.runtime_of(token); });
+  return std::make_unique<KeyAuthenticator>(
+      options.operator_key, [&engine](std::string_view token) { return engine.load()->runtime_of(token); });
 }
 
 }  // namespace
 
 class Server::Impl {
  public:
-  Impl(Engine& engine, ServerOptions options, Logger& logger)
+  Impl(const Limits& limits, ServerOptions options, Logger& logger)
       : options_(std::move(options)),
+        limits_(limits),
         router_(api_routes()),
-        authenticator_(make_authenticator(options_, engine)),
+        authenticator_(make_authenticator(options_, engine_)),
         cors_(options_.cors_origins),
-        tickets_(random_, static_cast<std::int64_t>(engine.limits().ticket_ttl_ms)),
+        tickets_(random_, static_cast<std::int64_t>(limits_.ticket_ttl_ms)),
         metrics_(api_routes(), thread_count(options_)),
-        services_{engine, engine.limits(), router_, *authenticator_, cors_, tickets_, metrics_, logger} {
+        services_{engine_,  limits_,  router_, *authenticator_,     cors_,
+                  tickets_, metrics_, logger,  options_.access_log, options_.recovery.get()} {
     crypto_start();
     for (unsigned i = 0; i < thread_count(options_); ++i) threads_.push_back(std::make_shared<IoThread>(services_, i));
   }
@@ -60,6 +62,8 @@ class Server::Impl {
     accept();
     return port;
   }
+
+  void open(Engine& engine) { engine_.store(&engine, std::memory_order_release); }
 
   void stop(std::chrono::milliseconds grace) {
     if (!running_) return;
@@ -123,6 +127,8 @@ class Server::Impl {
   }
 
   ServerOptions options_;
+  const Limits limits_;
+  std::atomic<Engine*> engine_{nullptr};
   SystemRandom random_;
   Router router_;
   std::unique_ptr<Authenticator> authenticator_;
@@ -137,12 +143,19 @@ class Server::Impl {
   bool running_ = false;
 };
 
+Server::Server(const Limits& limits, ServerOptions options, Logger& logger)
+    : impl_(std::make_unique<Impl>(limits, std::move(options), logger)) {}
+
 Server::Server(Engine& engine, ServerOptions options, Logger& logger)
-    : impl_(std::make_unique<Impl>(engine, std::move(options), logger)) {}
+    : Server(engine.limits(), std::move(options), logger) {
+  open(engine);
+}
 
 Server::~Server() = default;
 
 Result<std::uint16_t> Server::start() { return impl_->start(); }
+
+void Server::open(Engine& engine) { impl_->open(engine); }
 
 void Server::stop(std::chrono::milliseconds grace) { impl_->stop(grace); }
 

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "http/services.hpp"
 #include "src/core/log.hpp"
 
 namespace holdfast::http {
@@ -35,10 +36,15 @@ struct ServerOptions {
   AuthMode auth = AuthMode::none;
   std::string operator_key;               // for AuthMode::required
   std::vector<std::string> cors_origins;  // "https://example.org", or "*"
+  AccessLog access_log = AccessLog::off;
+  std::shared_ptr<const Recovery> recovery;  // what /readyz tells of while there is no engine; may be empty
 };
 
 class Server final {
  public:
+  // Serves nothing but /livez and /readyz until open(): whoever watches the process sees that it lives and recovers.
+  // `limits` are those of the engine to come.
+  Server(const Limits& limits, ServerOptions options, Logger& logger);
   Server(Engine& engine, ServerOptions options, Logger& logger);
   ~Server();
   Server(const Server&) = delete;
@@ -47,6 +53,8 @@ class Server final {
   // Listens and serves; the port that it listens on. Errors: invalid_request with what to do (bad address, port in use,
   // required auth without a key).
   [[nodiscard]] Result<std::uint16_t> start();
+  // From now on there is an engine.
+  void open(Engine& engine);
   // Returns when every connection has ended. Idempotent.
   void stop(std::chrono::milliseconds grace);
 

@@ -8,6 +8,8 @@
 
 namespace holdfast::http {
 
+enum class AccessLog : std::uint8_t { off, errors, all };
+
 class Authenticator;
 class Cors;
 class Metrics;
@@ -15,7 +17,7 @@ class Router;
 class Tickets;
 
 struct Services {
-  Engine& engine;
+  const std::atomic<Engine*>& engine;  // nullptr until it has recovered
   const Limits& limits;
   const Router& router;
   const Authenticator& authenticator;
@@ -23,6 +25,8 @@ struct Services {
   Tickets& tickets;
   Metrics& metrics;
   Logger& logger;
+  AccessLog access_log;
+  const Recovery* recovery;  // of an engine that opens; may be nullptr
   std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> connections{0};
 };

@@ -55,7 +55,8 @@ WebSocketConnection::WebSocketConnection(Exchange& exchange, std::uint64_t messa
     : thread_(exchange.thread().shared_from_this()),
       handshake_(handshake_of(exchange.request())),
       request_id_(exchange.request_id()),
-      message_bytes_max_(message_bytes_max) {}
+      message_bytes_max_(message_bytes_max),
+      counted_(thread_->services().metrics.websockets) {}
 
 void WebSocketConnection::take(Tcp::socket socket) {
   thread_->add(shared_from_this());

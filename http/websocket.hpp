@@ -17,6 +17,7 @@
 
 #include "http/exchange.hpp"
 #include "http/io_thread.hpp"
+#include "http/metrics.hpp"
 
 namespace holdfast::http {
 
@@ -58,6 +59,7 @@ class WebSocketConnection : public Peer, public std::enable_shared_from_this<Web
   const Handshake handshake_;
   const std::string request_id_;
   const std::uint64_t message_bytes_max_;
+  const Counted counted_;
   std::optional<boost::beast::websocket::stream<Tcp::socket>> stream_;  // once the socket is ours
   boost::beast::flat_buffer in_;
   std::deque<SocketMessage> out_;  // not yet written; the first is in the making while writing_

@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 
-#include <chrono>
 #include <utility>
 
 #include "src/core/check.hpp"
@@ -21,21 +20,24 @@ thread_local Lending t_lending;
 
 }  // namespace
 
-CommitPipeline::CommitPipeline(Store& store, Durability durability, std::uint64_t batch_bytes_max)
+CommitPipeline::CommitPipeline(Store& store, Durability durability, std::uint64_t batch_bytes_max,
+                               CommitMeterLimits limits)
     : store_(store),
       durability_(durability),
       batch_bytes_max_(batch_bytes_max),
+      meter_(limits),
       open_(store.make_batch()),
       writing_(store.make_batch()) {}
 
 CommitPipeline::~CommitPipeline() { stop(); }
 
 std::uint64_t CommitPipeline::submit(const WriteSet& writes, Completion done) {
+  const auto at = CommitMeter::now();
   std::unique_lock lock(mutex_);
   wait_for_room(lock);
   if (outcome_) open_->append(writes);
   const std::uint64_t commit = ++last_;
-  pending_.push_back({commit, std::move(done)});
+  pending_.push_back({commit, std::move(done), at});
   wake_writer(lock);
   return commit;
 }
@@ -80,9 +82,15 @@ void CommitPipeline::wake_writer(std::unique_lock<std::mutex>& lock) {
   if (asleep) wake_.notify_one();
 }
 
-CommitPipeline::Stats CommitPipeline::stats() const noexcept {
-  return {commits_.load(std::memory_order_relaxed), syncs_.load(std::memory_order_relaxed),
-          sync_micros_.load(std::memory_order_relaxed)};
+CommitStats CommitPipeline::stats() const {
+  CommitStats stats;
+  stats.commits = commits_.load(std::memory_order_relaxed);
+  stats.syncs = syncs_.load(std::memory_order_relaxed);
+  stats.sync_micros = sync_micros_.load(std::memory_order_relaxed);
+  meter_.read(stats);
+  const std::scoped_lock lock(mutex_);
+  stats.queued = last_ - durable();
+  return stats;
 }
 
 void CommitPipeline::on_batch_end(std::function<void()> hook) { batch_end_.push_back(std::move(hook)); }
@@ -141,7 +149,7 @@ void CommitPipeline::commit_alone(std::unique_lock<std::mutex>& lock) {
 void CommitPipeline::begin_lending(std::size_t commits_max) noexcept {
   if (t_lending.pipeline != nullptr && t_lending.pipeline != this) return;  // of another engine: it has a writer
   if (t_lending.depth++ != 0) return;
-  const bool slow = last_sync_micros_.load(std::memory_order_relaxed) > kLentSyncMicrosMax;
+  const bool slow = meter_.last_micros() > kLentSyncMicrosMax;
   t_lending.pipeline = this;
   t_lending.commits_max = slow && commits_max != kEverything ? 0 : commits_max;
   t_lending.commits = Lending::Commits::none;
@@ -181,6 +189,10 @@ bool CommitPipeline::commit_once() {
   writing_->clear();
   if (before && !outcome) latch(outcome.error());
   complete(outcome);
+  if (meter_.strained()) {
+    const std::scoped_lock lock(mutex_);
+    if (pending_.empty()) meter_.idle();
+  }
   for (const auto& hook : batch_end_) hook();
   if (before && !outcome && broken_hook_) broken_hook_(outcome.error());
   return true;
@@ -198,14 +210,15 @@ Result<void> CommitPipeline::take_open() {
 
 Result<void> CommitPipeline::write_taken() {
   if (writing_->empty()) return {};  // nothing but after(), or write sets without a write
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = CommitMeter::now();
+  const auto oldest = completing_.front().at;
+  meter_.begin(begin, oldest != 0 ? oldest : begin);
   Result<void> written = store_.write(*writing_, durability_);
-  const auto took = std::chrono::steady_clock::now() - begin;
+  const auto end = CommitMeter::now();
+  meter_.end(end, taken_ - durable_.load(std::memory_order_relaxed), writing_->bytes());
   if (written) {
-    const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
     syncs_.fetch_add(1, std::memory_order_relaxed);
-    sync_micros_.fetch_add(static_cast<std::uint64_t>(micros), std::memory_order_relaxed);
-    last_sync_micros_.store(static_cast<std::uint64_t>(micros), std::memory_order_relaxed);
+    sync_micros_.fetch_add(static_cast<std::uint64_t>(end - begin), std::memory_order_relaxed);
   }
   return written;
 }
@@ -226,8 +239,10 @@ void CommitPipeline::complete(const Result<void>& outcome) {
     commits_.fetch_add(taken_ - before, std::memory_order_relaxed);
     durable_.store(taken_, std::memory_order_release);
   }
+  const auto now = CommitMeter::now();
   for (;;) {
     for (Pending& pending : completing_) {
+      if (pending.at != 0) meter_.waited(pending.at, now);
       if (pending.done) pending.done(outcome);
     }
     completing_.clear();

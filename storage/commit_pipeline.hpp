@@ -26,6 +26,7 @@
 #include <thread>
 #include <vector>
 
+#include "storage/commit_meter.hpp"
 #include "storage/store.hpp"
 
 namespace holdfast {
@@ -34,13 +35,7 @@ class CommitPipeline {
  public:
   using Completion = std::function<void(const Result<void>&)>;
 
-  struct Stats {
-    std::uint64_t commits = 0;
-    std::uint64_t syncs = 0;
-    std::uint64_t sync_micros = 0;
-  };
-
-  CommitPipeline(Store& store, Durability durability, std::uint64_t batch_bytes_max);
+  CommitPipeline(Store& store, Durability durability, std::uint64_t batch_bytes_max, CommitMeterLimits limits = {});
   ~CommitPipeline();  // stop()
   CommitPipeline(const CommitPipeline&) = delete;
   CommitPipeline& operator=(const CommitPipeline&) = delete;
@@ -52,7 +47,9 @@ class CommitPipeline {
   void after(std::uint64_t commit, Completion done);
   [[nodiscard]] std::uint64_t durable() const noexcept { return durable_.load(std::memory_order_acquire); }
   [[nodiscard]] bool broken() const noexcept { return broken_.load(std::memory_order_acquire); }
-  [[nodiscard]] Stats stats() const noexcept;
+  [[nodiscard]] CommitStats stats() const;
+  // The queue in front of the sync stands (commit_meter.hpp): what is new had better not be handed in.
+  [[nodiscard]] bool overloaded() const noexcept { return meter_.overloaded(); }
 
   // Before start(): hooks, which run on the writer thread.
   void on_batch_end(std::function<void()> hook);           // after the completions of each batch
@@ -79,13 +76,14 @@ class CommitPipeline {
   // took longer than kLentSyncMicrosMax, the writer gets them at once.
   void begin_lending(std::size_t commits_max) noexcept;
   void end_lending();
-  static constexpr std::uint64_t kLentSyncMicrosMax = 1'000;
+  static constexpr CommitMeter::Micros kLentSyncMicrosMax = 1'000;
   static constexpr std::size_t kEverything = static_cast<std::size_t>(-1);
 
  private:
   struct Pending {
     std::uint64_t commit;
     Completion done;
+    CommitMeter::Micros at = 0;  // when it was handed in; 0: only waits for another
   };
   void run();
   [[nodiscard]] Result<void> take_open();
@@ -102,6 +100,7 @@ class CommitPipeline {
   Store& store_;
   const Durability durability_;
   const std::uint64_t batch_bytes_max_;
+  CommitMeter meter_;
   std::unique_ptr<Batch> open_;      // guarded by mutex_
   std::unique_ptr<Batch> writing_;   // the writer's
   std::vector<Pending> pending_;     // guarded by mutex_; belongs to open_
@@ -121,7 +120,7 @@ class CommitPipeline {
   std::atomic<std::uint64_t> durable_{0};
   std::atomic<std::uint64_t> completed_{0};  // durable, and all completions up to here have run
   std::atomic<bool> broken_{false};
-  std::atomic<std::uint64_t> commits_{0}, syncs_{0}, sync_micros_{0}, last_sync_micros_{0};
+  std::atomic<std::uint64_t> commits_{0}, syncs_{0}, sync_micros_{0};
   std::vector<std::function<void()>> batch_end_;
   std::function<void(const Error&)> broken_hook_;
   std::thread thread_;

@@ -10,6 +10,7 @@
 
 #include "storage/rocks_errors.hpp"
 #include "storage/rocks_options.hpp"
+#include "storage/rocks_stats.hpp"
 #include "storage/wal_file_system.hpp"
 #include "storage/wal_repair.hpp"
 
@@ -164,9 +165,14 @@ class RocksStore::Impl {
 RocksStore::RocksStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RocksStore::~RocksStore() = default;
 
-Result<std::unique_ptr<RocksStore>> RocksStore::open(const std::filesystem::path& directory, Logger& logger) {
+Result<std::unique_ptr<RocksStore>> RocksStore::open(const std::filesystem::path& directory, Logger& logger,
+                                                     std::shared_ptr<Recovery> recovery) {
+  if (!recovery) recovery = std::make_shared<Recovery>();  // nobody looks
+  recovery->phase = Recovery::Phase::checking_log;
   if (auto repaired = repair_wals(directory, logger); !repaired) return tl::unexpected(repaired.error());
-  auto env = rocksdb::NewCompositeEnv(std::make_shared<WalFileSystem>(rocksdb::FileSystem::Default()));
+  recovery->log_bytes = log_bytes(directory);
+  recovery->phase = Recovery::Phase::replaying;
+  auto env = rocksdb::NewCompositeEnv(std::make_shared<WalFileSystem>(rocksdb::FileSystem::Default(), recovery));
   auto options = database_options();
   options.env = env.get();
   rocksdb::DB* db = nullptr;
@@ -219,5 +225,7 @@ Result<void> RocksStore::compact(Family family, const Range& range) {
   if (!status.ok()) return read_failed(status);
   return {};
 }
+
+StoreStats RocksStore::stats() const { return read_stats(*impl_->db, impl_->families, impl_->directory); }
 
 }  // namespace holdfast

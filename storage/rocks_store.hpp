@@ -12,7 +12,8 @@ namespace holdfast {
 class RocksStore final : public Store {
  public:
   // Errors: internal, with what to do next (lock held, corruption, unknown column family).
-  [[nodiscard]] static Result<std::unique_ptr<RocksStore>> open(const std::filesystem::path& directory, Logger& logger);
+  [[nodiscard]] static Result<std::unique_ptr<RocksStore>> open(const std::filesystem::path& directory, Logger& logger,
+                                                                std::shared_ptr<Recovery> recovery = nullptr);
   ~RocksStore() override;
 
   [[nodiscard]] Result<std::optional<std::string>> get(Family family, std::string_view key) const override;
@@ -24,6 +25,7 @@ class RocksStore final : public Store {
   [[nodiscard]] Result<void> write(Batch& batch, Durability durability) override;
   [[nodiscard]] Result<void> sync() override;
   [[nodiscard]] Result<void> compact(Family family, const Range& range) override;
+  [[nodiscard]] StoreStats stats() const override;
 
  private:
   class Impl;

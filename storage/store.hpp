@@ -10,6 +10,7 @@
 #include <functional>
 #include <holdfast/error.hpp>
 #include <holdfast/options.hpp>
+#include <holdfast/stats.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,6 +88,8 @@ class Store : public Readable {
   [[nodiscard]] virtual Result<void> sync() = 0;
   // Rewrites the range so that erased values leave the files. Best effort; Errors: internal.
   [[nodiscard]] virtual Result<void> compact(Family family, const Range& range) = 0;
+  // Any thread. A store without files has nothing to tell.
+  [[nodiscard]] virtual StoreStats stats() const { return {}; }
 };
 
 }  // namespace holdfast

@@ -86,6 +86,22 @@ class WalFile final : public rocksdb::FSWritableFile {
   bool may_grow_ = true;
 };
 
+// Counts what is read of a log.
+class CountedLog final : public rocksdb::FSSequentialFileOwnerWrapper {
+ public:
+  CountedLog(std::unique_ptr<rocksdb::FSSequentialFile> file, std::shared_ptr<Recovery> recovery)
+      : FSSequentialFileOwnerWrapper(std::move(file)), recovery_(std::move(recovery)) {}
+  IOStatus Read(std::size_t bytes, const IOOptions& options, rocksdb::Slice* result, char* scratch,
+                IODebugContext* debug) override {
+    auto status = FSSequentialFileOwnerWrapper::Read(bytes, options, result, scratch, debug);
+    recovery_->log_bytes_read.fetch_add(result->size(), std::memory_order_relaxed);
+    return status;
+  }
+
+ private:
+  const std::shared_ptr<Recovery> recovery_;
+};
+
 bool is_wal(std::string_view path) { return path.ends_with(kWalSuffix); }
 
 }  // namespace
@@ -97,6 +113,13 @@ IOStatus WalFileSystem::NewWritableFile(const std::string& path, const rocksdb::
   if (fd < 0) return failed("creating the log", path);
   *file = std::make_unique<WalFile>(path, fd);
   return IOStatus::OK();
+}
+
+IOStatus WalFileSystem::NewSequentialFile(const std::string& path, const rocksdb::FileOptions& options,
+                                          std::unique_ptr<rocksdb::FSSequentialFile>* file, IODebugContext* debug) {
+  auto status = target()->NewSequentialFile(path, options, file, debug);
+  if (status.ok() && recovery_ && is_wal(path)) *file = std::make_unique<CountedLog>(std::move(*file), recovery_);
+  return status;
 }
 
 }  // namespace holdfast

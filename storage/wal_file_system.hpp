@@ -15,6 +15,7 @@
 
 #include <rocksdb/file_system.h>
 
+#include <holdfast/options.hpp>
 #include <memory>
 #include <string>
 
@@ -22,13 +23,22 @@ namespace holdfast {
 
 class WalFileSystem final : public rocksdb::FileSystemWrapper {
  public:
-  explicit WalFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target) : FileSystemWrapper(target) {}
+  // `recovery` is told how much of the logs was read; it may be empty.
+  explicit WalFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target,
+                         std::shared_ptr<Recovery> recovery = nullptr)
+      : FileSystemWrapper(target), recovery_(std::move(recovery)) {}
 
   [[nodiscard]] const char* Name() const override { return "holdfast.WalFileSystem"; }
 
   rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
                                     rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus NewSequentialFile(const std::string& path, const rocksdb::FileOptions& options,
+                                      std::unique_ptr<rocksdb::FSSequentialFile>* file,
+                                      rocksdb::IODebugContext* debug) override;
+
+ private:
+  const std::shared_ptr<Recovery> recovery_;
 };
 
 }  // namespace holdfast

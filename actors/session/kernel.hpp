@@ -42,6 +42,8 @@ struct Effects {
   std::uint32_t replayed = 0;
   std::uint32_t delivered = 0;
   std::uint32_t completed = 0;
+  std::uint32_t retried = 0;
+  std::uint32_t dead = 0;
 };
 
 struct Step {

@@ -60,7 +60,10 @@ const std::vector<std::uint64_t>& delays(const Limits& limits, FailureClass c) n
 void lease_expired(Work& work) {
   Row row = work.state.running->row;
   auto& expiries = row.failures[static_cast<std::size_t>(FailureClass::lease_expired)];
-  if (++expiries <= work.context.limits.lease_expiries_max) return return_turn(work, std::move(row));
+  if (++expiries <= work.context.limits.lease_expiries_max) {
+    ++work.effects.retried;
+    return return_turn(work, std::move(row));
+  }
   row.failure = Failure{"lease_expired", "exhausted", row.attempt, "every runtime that took it lost its lease"};
   end_turn(work, MessageState::failed, std::move(row));
 }
@@ -75,7 +78,10 @@ void end_turn(Work& work, MessageState state, Row row) {
   end_steers(work, state);
   let_go(work);
   work.transition(position, row);
-  if (state == MessageState::failed) work.writes.put(Family::index, keys::dead_letter({work.context.id, position}), {});
+  if (state == MessageState::failed) {
+    work.writes.put(Family::index, keys::dead_letter({work.context.id, position}), {});
+    ++work.effects.dead;
+  }
   work.state.updated_at = work.context.now;
 }
 
@@ -221,6 +227,7 @@ Result<Reply> run(Work& work, const Fail& command) {
   if (report.retryable && failures < schedule.size()) {
     const auto delay = std::max(static_cast<std::int64_t>(schedule[failures]), report.retry_after_ms);
     ++failures;
+    ++work.effects.retried;
     row.retry_at = work.context.now + delay;
     return_turn(work, std::move(row));
     return Nothing{};

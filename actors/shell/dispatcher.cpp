@@ -63,7 +63,11 @@ void Dispatcher::on(TurnOffered& news) {
   else answer(claim);
 }
 
-void Dispatcher::on(InboxFilled&) {}
+void Dispatcher::on(InboxFilled&) {
+  const auto a = claimable_.oldest();
+  const auto b = pushable_.oldest();
+  stats_.oldest.store(a == 0 || (b != 0 && b < a) ? b : a, std::memory_order_relaxed);
+}
 
 void Dispatcher::take_in() {
   for (auto& news : inbox_.take()) {

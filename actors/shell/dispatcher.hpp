@@ -45,6 +45,7 @@ using DispatcherNews = std::shared_ptr<std::variant<ClaimMade, TurnOffered, Inbo
 struct DispatcherStats {
   std::atomic<std::uint64_t> waiting{0};
   std::atomic<std::uint64_t> ready{0};
+  std::atomic<Time> oldest{0};  // when it became ready; 0: nothing is. As of the last look at the inbox
 };
 
 class Dispatcher final : public caf::event_based_actor {

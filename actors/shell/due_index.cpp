@@ -25,6 +25,11 @@ Result<void> DueIndex::refill() {
   });
 }
 
+std::size_t DueIndex::held() const {
+  const std::lock_guard lock(mutex_);
+  return window_.size();
+}
+
 void DueIndex::set(std::string key) {
   const std::lock_guard lock(mutex_);
   if (keys::due_at(key) >= horizon_) return;

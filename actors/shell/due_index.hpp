@@ -27,6 +27,8 @@ class DueIndex {
 
   // Reads the first of the index. Errors: internal.
   [[nodiscard]] Result<void> start();
+  // How many entries memory holds.
+  [[nodiscard]] std::size_t held() const;
   // An entry became durable.
   void set(std::string key);
 
@@ -43,7 +45,7 @@ class DueIndex {
   const Clock& clock_;
   Timers& timers_;
   Ring ring_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::set<std::string, std::less<>> window_;
   Time horizon_ = INT64_MAX;  // entries due at or after it may be on disk only
   Time scheduled_ = INT64_MAX;

@@ -53,17 +53,23 @@ class Permits {
     const auto count = count_.fetch_add(1, std::memory_order_relaxed);
     const auto before = bytes_.fetch_add(bytes, std::memory_order_relaxed);
     if (count < count_max_ && (before + bytes <= bytes_max_ || count == 0)) return {this, bytes};
+    (count >= count_max_ ? refused_count_ : refused_bytes_).fetch_add(1, std::memory_order_relaxed);
     count_.fetch_sub(1, std::memory_order_relaxed);
     bytes_.fetch_sub(bytes, std::memory_order_relaxed);
     return {};
   }
   [[nodiscard]] std::uint64_t in_flight() const noexcept { return count_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t refused_count() const noexcept { return refused_count_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t refused_bytes() const noexcept { return refused_bytes_.load(std::memory_order_relaxed); }
 
  private:
   const std::uint64_t count_max_;
   const std::uint64_t bytes_max_;
   std::atomic<std::uint64_t> count_{0};
   std::atomic<std::uint64_t> bytes_{0};
+  std::atomic<std::uint64_t> refused_count_{0};
+  std::atomic<std::uint64_t> refused_bytes_{0};
 };
 
 struct Envelope {

@@ -73,6 +73,17 @@ std::optional<ReadySession> ReadyWindow::find_on_disk(const std::function<bool(c
   return scanned ? found : std::nullopt;
 }
 
+Time ReadyWindow::oldest() const {
+  constexpr int kPriorities = 10;
+  Time oldest = 0;
+  for (int priority = 0; priority < kPriorities; ++priority) {
+    const auto first = order_.lower_bound({static_cast<std::uint8_t>(priority), INT64_MIN, {}, {}});
+    if (first == order_.end() || first->priority != priority) continue;
+    if (oldest == 0 || first->at < oldest) oldest = first->at;
+  }
+  return oldest;
+}
+
 void ReadyWindow::each(const std::function<void(const ReadySession&)>& visit) const {
   for (const auto& ready : order_) visit(ready);
 }

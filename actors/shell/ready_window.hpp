@@ -46,6 +46,8 @@ class ReadyWindow {
   [[nodiscard]] std::optional<ReadySession> take(const ObjectId& session,
                                                  const std::function<bool(const ReadySession&)>& fits);
   [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
+  // When the oldest one in memory became ready, whatever its priority; 0: there is none.
+  [[nodiscard]] Time oldest() const;
   // Calls `visit` for each in memory, best first.
   void each(const std::function<void(const ReadySession&)>& visit) const;
   // More is ready than memory holds.

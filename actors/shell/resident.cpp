@@ -9,7 +9,8 @@ Resident::Resident(caf::actor_config& config, Services& services, ObjectId id)
 
 caf::behavior Resident::make_behavior() {
   return {[this](const EnvelopePtr& envelope) {
-    ++handled_;
+    handled_.store(handled() + 1, std::memory_order_relaxed);
+    services_.counters.handled.fetch_add(1, std::memory_order_relaxed);
     in_flight_.prune(services_.pipeline.durable());
     if (envelope->kind == Envelope::Kind::leave) leave_if_idle();
     else handle(envelope);
@@ -26,7 +27,7 @@ void Resident::gate(WriteSet writes, std::function<void(const Result<void>&)> op
 }
 
 void Resident::leave_if_idle() {
-  if (busy() || last_commit_ > services_.pipeline.durable() || !services_.router->leave(id_, handled_)) return;
+  if (busy() || last_commit_ > services_.pipeline.durable() || !services_.router->leave(id_, handled())) return;
   services_.counters.evictions.fetch_add(1, std::memory_order_relaxed);
   evicted();
   quit();

@@ -33,11 +33,15 @@ class Resident : public caf::event_based_actor {
   const ObjectId id_;
   session::InFlight in_flight_;
 
+ public:
+  // How many envelopes it has handled, or is handling; any thread.
+  [[nodiscard]] std::uint64_t handled() const noexcept { return handled_.load(std::memory_order_relaxed); }
+
  private:
   void leave_if_idle();
 
   std::uint64_t last_commit_ = 0;
-  std::uint64_t handled_ = 0;
+  std::atomic<std::uint64_t> handled_{0};  // written by the actor alone
 };
 
 }  // namespace holdfast::shell

@@ -1,5 +1,6 @@
 #include "actors/shell/router.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include "actors/shell/lane.hpp"
@@ -33,7 +34,7 @@ Router::Entry& Router::entry_of(Shard& shard, const ObjectId& session, Time now,
     auto age = shard.ages.begin();
     for (int n = 0; n < 2 && age != shard.ages.end(); ++n, ++age) {
       auto& idle = shard.live.at(**age);
-      ++idle.sent;
+      ++idle.sent, ++shard.sent;
       crowded.push_back(idle.actor);
     }
   }
@@ -63,7 +64,7 @@ void Router::send(EnvelopePtr envelope) {
     const std::lock_guard lock(shard.mutex);
     if (!closed_.load(std::memory_order_relaxed)) {
       auto& entry = entry_of(shard, envelope->to, now, crowded);
-      ++entry.sent;
+      ++entry.sent, ++shard.sent;
       entry.used = now;
       actor = entry.actor;
     }
@@ -73,6 +74,24 @@ void Router::send(EnvelopePtr envelope) {
   for (const auto& idle : crowded) mail(idle, std::make_shared<Envelope>(), lane);
   mail(actor, std::move(envelope), lane);
   if (lane != nullptr) lane->drain();
+}
+
+Router::Mailboxes Router::mailboxes() const {
+  Mailboxes all;
+  std::uint64_t sent = 0;
+  const auto handled = services_.counters.handled.load(std::memory_order_relaxed);  // first: no more than were sent
+  for (const auto& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    sent += shard.sent;
+    std::size_t looked = 0;
+    for (auto id = shard.ages.rbegin(); id != shard.ages.rend() && looked < kLook; ++id, ++looked) {
+      const auto& entry = shard.live.at(**id);
+      const auto& actor = *static_cast<const Resident*>(caf::actor_cast<caf::abstract_actor*>(entry.actor));
+      all.largest = std::max(all.largest, entry.sent - std::min(entry.sent, actor.handled()));
+    }
+  }
+  all.envelopes = sent - std::min(sent, handled);
+  return all;
 }
 
 bool Router::leave(const ObjectId& session, std::uint64_t handled) {
@@ -95,7 +114,7 @@ void Router::sweep(Time now, Time idle_ms) {
       for (const auto* session : shard.ages) {
         auto& entry = shard.live.at(*session);
         if (entry.used + idle_ms > now) break;
-        ++entry.sent;
+        ++entry.sent, ++shard.sent;
         idle.push_back(entry.actor);
       }
     }

@@ -44,6 +44,13 @@ class Router {
   void cancel();
   // Forgets all actors and brings none to life any more: what is sent from then on is answered shutting_down.
   void close();
+  // Envelopes in mailboxes. The largest one is looked for among the kLook most recently used of each shard: a scrape
+  // must not hold up those who send.
+  struct Mailboxes {
+    std::uint64_t envelopes = 0;
+    std::uint64_t largest = 0;
+  };
+  [[nodiscard]] Mailboxes mailboxes() const;
   [[nodiscard]] std::uint64_t live() const noexcept { return live_.load(std::memory_order_relaxed); }
 
  private:
@@ -54,8 +61,10 @@ class Router {
     Time aged = 0;
     std::list<const ObjectId*>::iterator age;
   };
+  static constexpr std::size_t kLook = 256;
   struct Shard {
-    std::mutex mutex;
+    mutable std::mutex mutex;
+    std::uint64_t sent = 0;
     std::unordered_map<ObjectId, Entry> live;
     std::list<const ObjectId*> ages;  // keys of `live`, the longest unused first, to within kAgeMs
   };

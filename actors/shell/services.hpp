@@ -29,6 +29,9 @@ struct Counters {
   std::atomic<std::uint64_t> callback_failures{0};
   std::atomic<std::uint64_t> activations{0};
   std::atomic<std::uint64_t> evictions{0};
+  std::atomic<std::uint64_t> retries{0};
+  std::atomic<std::uint64_t> dead_letters{0};
+  alignas(64) std::atomic<std::uint64_t> handled{0};  // envelopes; by every thread that runs actors
 };
 
 struct Services {

@@ -10,6 +10,8 @@ void count(Counters& counters, const session::Effects& effects) {
   if (effects.admitted != 0) counters.admitted.fetch_add(effects.admitted, kOrder);
   if (effects.replayed != 0) counters.replayed.fetch_add(effects.replayed, kOrder);
   if (effects.delivered != 0) counters.deliveries.fetch_add(effects.delivered, kOrder);
+  if (effects.retried != 0) counters.retries.fetch_add(effects.retried, kOrder);
+  if (effects.dead != 0) counters.dead_letters.fetch_add(effects.dead, kOrder);
   if (effects.completed != 0) counters.completed.fetch_add(effects.completed, kOrder);
 }
 

@@ -11,6 +11,7 @@
 #include "src/cli/cli.hpp"
 #include "src/cli/client.hpp"
 #include "src/cli/histogram.hpp"
+#include "src/cli/open_loop.hpp"
 #include "src/cli/terminal.hpp"
 #include "src/core/json.hpp"
 
@@ -32,6 +33,8 @@ struct BenchOptions {
   std::string prefix = "bench-";
   std::string json_file;
   bool drain = false;
+  double rate = 0;  // arrivals a second; 0: a closed loop
+  std::uint64_t deadline_ms = 1'000;
 };
 
 // Which session the next request goes to.
@@ -254,8 +257,53 @@ void report(const BenchOptions& o, const Counts& counts, double seconds) {
   std::ofstream(o.json_file, std::ios::app) << text;
 }
 
+void report(const BenchOptions& o, const OpenLoop::Outcome& outcome) {
+  const auto rate = [&](std::uint64_t n) { return static_cast<double>(n) / o.seconds; };
+  const auto ms = [&](double part) { return static_cast<double>(outcome.latency.at(part)) / 1'000.0; };
+  std::uint64_t refused = 0;
+  for (const auto& [status, count] : outcome.refused) refused += count;
+  std::printf("%u connections, %.0f arrivals/s, deadline %llu ms, %.1f s\n", o.connections, o.rate,
+              static_cast<unsigned long long>(o.deadline_ms), o.seconds);
+  std::printf("%12.0f /s acknowledged in time\n", rate(outcome.good));
+  std::printf("  late %.0f/s  refused %.0f/s  given up before they were sent %.0f/s  unanswered %.0f/s\n",
+              rate(outcome.late), rate(refused), rate(outcome.given_up), rate(outcome.unanswered));
+  std::printf("  p50 %.3f  p90 %.3f  p99 %.3f  max %.3f ms from the arrival, of what was acknowledged\n", ms(0.5),
+              ms(0.9), ms(0.99), ms(1));
+  for (const auto& [status, count] : outcome.refused)
+    std::printf("  status %d: %llu\n", status, static_cast<unsigned long long>(count));
+  if (o.json_file.empty()) return;
+  std::array<char, 512> text{};
+  std::snprintf(text.data(), text.size(),
+                "{\"connections\":%u,\"arrivals_per_second\":%.1f,\"seconds\":%.3f,\"deadline_ms\":%llu,"
+                "\"good_per_second\":%.1f,\"late_per_second\":%.1f,\"refused_per_second\":%.1f,"
+                "\"given_up_per_second\":%.1f,\"unanswered_per_second\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n",
+                o.connections, rate(outcome.arrived), o.seconds, static_cast<unsigned long long>(o.deadline_ms),
+                rate(outcome.good), rate(outcome.late), rate(refused), rate(outcome.given_up), rate(outcome.unanswered),
+                ms(0.5), ms(0.99));
+  std::ofstream(o.json_file, std::ios::app) << text.data();
+}
+
+int bench_open(const BenchOptions& o) {
+  const auto requests = make_requests(o);
+  Chooser chooser(o);
+  OpenLoop load;
+  load.host = o.target.host;
+  load.port = o.target.port;
+  load.connections = o.connections;
+  load.rate = o.rate;
+  load.seconds = o.seconds;
+  load.warmup = o.warmup;
+  load.deadline_ms = o.deadline_ms;
+  load.next = [&]() -> const std::string& { return requests[chooser.next()]; };
+  const auto outcome = load.run();
+  if (!outcome) return complain(kRefused, outcome.error().detail);
+  report(o, *outcome);
+  return kOk;  // a server that answers nothing in time is a result, too
+}
+
 int bench(BenchOptions& o) {
   if (auto ok = o.target.resolve(); !ok) return complain(kUsage, ok.error().detail);
+  if (o.rate > 0) return bench_open(o);
   asio::io_context context(1);
   boost::system::error_code ec;
   tcp::resolver resolver(context);
@@ -306,12 +354,18 @@ void add_bench(CLI::App& app, int& exit) {
   command->add_option("--distribution", o->distribution, "uniform or zipf [uniform]")
       ->check(CLI::IsMember({"uniform", "zipf"}));
   command->add_flag("--drain", o->drain, "work instead: claim and complete the turns that are queued");
+  command->add_option("--rate", o->rate, "an open loop: requests arrive at this rate a second, answered or not")
+      ->check(CLI::Range(1.0, 1e7))
+      ->excludes("--drain");
+  command->add_option("--deadline-ms", o->deadline_ms, "after which an answer of the open loop is worthless [1000]")
+      ->check(CLI::Range(1, 600'000));
   command->add_option("--prefix", o->prefix, "of the session names [bench-]");
   command->add_option("--json", o->json_file, "append the result as one JSON line to this file");
   command->footer(
       "Examples:\n"
       "  holdfast bench --connections 256                 the server on 127.0.0.1:8080\n"
       "  holdfast bench --drain                           64 workers on what the runs before left\n"
+      "  holdfast bench --rate 100000                     overload: what is acknowledged in time, what is refused\n"
       "  holdfast bench --url http://127.0.0.1:9301       anything else that answers this POST, such as the floor\n"
       "\nQueues fill up: give the server --queue-capacity 1000000.\n");
   command->callback([o, &exit] { exit = bench(*o); });

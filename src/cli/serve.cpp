@@ -73,19 +73,25 @@ std::string printable(const http::ServerOptions& options, std::uint16_t port) {
 int serve(ServeSettings& settings, const std::function<void(Engine&)>& on_open) {
   const auto signals = block_signals();
   auto logger = make_logger(settings.engine.log_level, settings.engine.log_format);
-  auto engine = Engine::open(settings.engine);
-  if (!engine)
-    return complain(engine.error().code == ErrorCode::invalid_request ? kUsage : kStore, engine.error().detail);
+  settings.engine.recovery = std::make_shared<Recovery>();
+  settings.http.recovery = settings.engine.recovery;
+  std::unique_ptr<Engine> engine;  // outlives the server
+  http::Server server(settings.engine.limits, settings.http, *logger);
+  // Before the store is opened: whoever watches the process sees at /readyz that it recovers.
+  const auto port = server.start();
+  if (!port) return complain(kUsage, port.error().detail);
+  auto opened = Engine::open(settings.engine);
+  if (!opened)
+    return complain(opened.error().code == ErrorCode::invalid_request ? kUsage : kStore, opened.error().detail);
+  engine = std::move(*opened);
 
   std::atomic<bool> broken{false};
-  (*engine)->on_broken([&](const Error&) {
+  engine->on_broken([&](const Error&) {
     broken = true;
     ::kill(::getpid(), SIGTERM);  // the main thread takes the server down; the next start recovers
   });
-  if (on_open) on_open(**engine);
-  http::Server server(**engine, settings.http, *logger);
-  const auto port = server.start();
-  if (!port) return complain(kUsage, port.error().detail);
+  if (on_open) on_open(*engine);
+  server.open(*engine);
   std::printf("listening on %s\n", printable(settings.http, *port).c_str());
   std::fflush(stdout);
 
@@ -98,7 +104,7 @@ int serve(ServeSettings& settings, const std::function<void(Engine&)>& on_open) 
   });
   impatient.detach();
   server.stop(broken ? std::chrono::seconds(1) : kGrace);
-  (*engine)->close();
+  engine->close();
   logger->info("stopped");
   return broken ? kStore : kOk;
 }

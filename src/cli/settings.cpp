@@ -117,6 +117,10 @@ Settings::Settings() : insecure_(std::make_shared<bool>(false)) {
                         {"error", LogLevel::error},
                         {"off", LogLevel::off}},
                        [](auto& s, auto v) { s.engine.log_level = v; }));
+  add("access_log", "a line in the log for no answer, those from 400 on, or all [off]", "off|errors|all",
+      choice<http::AccessLog>(
+          {{"off", http::AccessLog::off}, {"errors", http::AccessLog::errors}, {"all", http::AccessLog::all}},
+          [](auto& s, auto v) { s.http.access_log = v; }));
   add("io_threads", "threads of the HTTP front [half of the cores]", "N", [](auto& s, auto& v) {
     std::uint64_t n = 0;
     return number(v, n) && n <= 256 && (s.http.io_threads = static_cast<unsigned>(n), true);

@@ -55,6 +55,8 @@ constexpr std::array kFields{
     HOLDFAST_LIMIT(in_flight_max),
     HOLDFAST_LIMIT(in_flight_bytes_max),
     HOLDFAST_LIMIT(commit_batch_bytes_max),
+    HOLDFAST_LIMIT(sync_slow_ms),
+    HOLDFAST_LIMIT(overload_delay_ms),
     HOLDFAST_LIMIT(object_key_bytes_max),
     HOLDFAST_LIMIT(object_value_bytes_max),
     HOLDFAST_LIMIT(object_event_bytes_max),
@@ -68,6 +70,17 @@ constexpr std::array kFields{
 }  // namespace
 
 std::span<const LimitField> limit_fields() noexcept { return kFields; }
+
+std::string_view name_of(Recovery::Phase phase) noexcept {
+  switch (phase) {
+    case Recovery::Phase::starting: return "starting";
+    case Recovery::Phase::checking_log: return "checking_log";
+    case Recovery::Phase::replaying: return "replaying";
+    case Recovery::Phase::loading: return "loading";
+    case Recovery::Phase::done: break;
+  }
+  return "done";
+}
 
 void for_each_limit(const Limits& limits, const std::function<void(std::string_view, std::uint64_t)>& row) {
   for (const auto& field : kFields) row(field.name, limits.*field.field);

@@ -71,17 +71,20 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options) {
                            *parts.random);
   if (!key) return tl::unexpected(std::move(key.error()));
   parts.master_key = *key;
-  auto opened = open_rocks(options.data, parts.clock->now(), *parts.random, *parts.logger);
+  auto opened = open_rocks(options.data, parts.clock->now(), *parts.random, *parts.logger, options.recovery);
   if (!opened) return tl::unexpected(std::move(opened.error()));
   const auto check = derive_key(*key, 3, "hf-check");
   if (auto ok = check_master_key(*opened->store, to_hex({reinterpret_cast<const char*>(check.data()), check.size()}));
       !ok)
     return tl::unexpected(std::move(ok.error()));
+  if (options.recovery) options.recovery->phase = Recovery::Phase::loading;
+  const auto recovery = options.recovery;
   parts.store = std::move(opened->store);
   parts.identity = std::move(opened->identity);
   parts.options = std::move(options);
   auto impl = Impl::make(std::move(parts));
   if (!impl) return tl::unexpected(std::move(impl.error()));
+  if (recovery) recovery->phase = Recovery::Phase::done;
   return std::unique_ptr<Engine>(new Engine(std::move(*impl)));
 }
 
@@ -512,6 +515,7 @@ void Engine::end_round() { impl_->pipeline().end_lending(); }
 
 Health Engine::health() const noexcept { return impl_->health(); }
 EngineStats Engine::stats() const { return impl_->stats(); }
+bool Engine::overloaded() const noexcept { return impl_->overloaded(); }
 std::string Engine::store_id() const { return impl_->identity().id; }
 ReceiptKey Engine::receipt_key() const {
   return {impl_->signer().key_id(), to_base64url(impl_->signer().public_key())};

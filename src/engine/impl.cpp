@@ -40,7 +40,9 @@ Engine::Impl::Impl(EngineParts parts)
       vault_(derive_key(parts_.master_key, 1, "hf-vault")),
       signer_(derive_key(parts_.master_key, 2, "hf-sign_")),
       permits_(limits().in_flight_max, limits().in_flight_bytes_max),
-      pipeline_(*parts_.store, parts_.options.durability, limits().commit_batch_bytes_max),
+      pipeline_(
+          *parts_.store, parts_.options.durability, limits().commit_batch_bytes_max,
+          {static_cast<std::int64_t>(limits().sync_slow_ms), static_cast<std::int64_t>(limits().overload_delay_ms)}),
       timers_(*parts_.clock),
       offload_(parts_.drive == EngineParts::Drive::stepped ? 0 : std::max(1U, parts_.options.offload_threads)),
       system_(std::make_unique<caf::actor_system>(configure(config_, parts_))),
@@ -68,7 +70,8 @@ Engine::Impl::Impl(EngineParts parts)
                 {},
                 {}},
       webhook_keys_(services_),
-      mailer_(services_) {
+      mailer_(services_),
+      disk_watch_(limits().sync_slow_ms) {
   router_ = std::make_unique<shell::Router>(*system_, services_, execution_of(parts_));
   services_.router = router_.get();
   alarms_ = std::make_unique<shell::DueIndex>(
@@ -179,6 +182,7 @@ Engine::Impl::~Impl() {
 
 void Engine::Impl::housekeeping() {
   router_->sweep(clock().now(), static_cast<Time>(limits().idle_evict_ms));
+  if (const auto slow = disk_watch_.look(pipeline_.stats(), clock().now())) parts_.logger->warn(*slow);
   timers_.at(clock().now() + kHousekeepingMs, [this] { housekeeping(); });
 }
 
@@ -417,36 +421,6 @@ std::string Engine::Impl::mint(std::string_view prefix) { return mint_id(prefix,
 
 std::unique_ptr<Subscription> Engine::Impl::watch(const std::string& session, std::function<void()> wake) {
   return hub_.watch(ObjectId{std::string(kDefaultProject), session}, std::move(wake));
-}
-
-EngineStats Engine::Impl::stats() const {
-  const auto commits = pipeline_.stats();
-  EngineStats s;
-  s.admitted = counters_.admitted;
-  s.replayed = counters_.replayed;
-  s.commits = commits.commits;
-  s.syncs = commits.syncs;
-  s.sync_micros = commits.sync_micros;
-  s.deliveries = counters_.deliveries;
-  s.completed = counters_.completed;
-  s.activations = counters_.activations;
-  s.evictions = counters_.evictions;
-  s.live_objects = router_->live();
-  s.in_flight = permits_.in_flight();
-  s.waiting_claims = dispatcher_stats_.waiting;
-  s.ready_sessions = dispatcher_stats_.ready;
-  s.runtimes_online = runtimes_.online();
-  s.pushes = counters_.pushes;
-  s.push_failures = counters_.push_failures;
-  s.push_targets_broken = pusher_->broken();
-  s.callbacks = counters_.callbacks;
-  s.callback_failures = counters_.callback_failures;
-  s.callbacks_outstanding = courier_->outstanding();
-  s.turns_running = turns_->running();
-  s.reconciles = reconciles_;
-  s.reconcile_failures = reconcile_failures_;
-  s.reconciled_at = reconciled_at_;
-  return s;
 }
 
 void Engine::Impl::on_batch_end(std::function<void()> hook) {

@@ -18,6 +18,7 @@
 #include "actors/shell/services.hpp"
 #include "actors/shell/webhook_keys.hpp"
 #include "src/core/log.hpp"
+#include "src/engine/disk_watch.hpp"
 #include "src/engine/turn_pool.hpp"
 #include "storage/open.hpp"
 
@@ -80,7 +81,8 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   void dead_letters(const DeadLetterQuery& query, Done<Page<Message>> done);
   [[nodiscard]] std::string mint(std::string_view prefix);
   [[nodiscard]] std::unique_ptr<Subscription> watch(const std::string& session, std::function<void()> wake);
-  [[nodiscard]] EngineStats stats() const;
+  [[nodiscard]] EngineStats stats();
+  [[nodiscard]] bool overloaded() const noexcept { return pipeline_.overloaded(); }
   void close();
 
   [[nodiscard]] const Limits& limits() const noexcept { return parts_.options.limits; }
@@ -114,6 +116,7 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   void reconcile(Time delay);
   [[nodiscard]] Result<void> fence(const std::string& runtime);
   void submit_claim(shell::PendingClaimPtr claim);
+  void look_at_ready();
   void shred_later();
 
   EngineParts parts_;
@@ -142,6 +145,7 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   std::unique_ptr<shell::DueIndex> callbacks_;
   std::unique_ptr<shell::Pusher> pusher_;
   std::unique_ptr<TurnPool> turns_;
+  DiskWatch disk_watch_;  // the timers' thread
   caf::actor dispatcher_;
   caf::actor registry_;
   std::atomic<std::uint64_t> reconciles_{0};

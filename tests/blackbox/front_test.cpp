@@ -557,6 +557,8 @@ TEST_CASE("SIGTERM: what was begun is answered, waits end 503, nothing new gets 
   probing.send("1\r\n\r\n");
   const auto not_ready = probing.receive();
   CHECK(not_ready.problem() == "503 shutting_down");
+  CHECK(not_ready.at("/status") == "draining");
+  CHECK_FALSE(not_ready.header("retry-after").empty());
   begun.send(text.substr(text.size() - 5));
   const auto answered = begun.receive();
   CHECK(answered.status == 202);

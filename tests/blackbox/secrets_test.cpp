@@ -239,7 +239,8 @@ TEST_CASE("no read, no error, no log and no file shows a git token or a callback
 
 TEST_CASE("the operator's key and tickets are in no answer, log or file") {
   const std::string key = "canary-0f6c1e9d83ba2745";
-  Server server({"--log-level", "debug", "--auth", "required"}, {"HOLDFAST_OPERATOR_KEY=" + key});
+  Server server({"--log-level", "debug", "--access-log", "all", "--auth", "required"},
+                {"HOLDFAST_OPERATOR_KEY=" + key});
   Recorder api(server.port());
   const Headers with_key{{"Authorization", "Bearer " + key}};
   CHECK(api.post(kMessages, prompt("x"), with_key).status == 202);

@@ -126,6 +126,29 @@ TEST_CASE("pipeline: without a thread, commit_once does one batch") {
   CHECK(pipeline.stats().syncs == 1);
 }
 
+TEST_CASE("pipeline: it is overloaded while the queue before the sync stands, until that has run empty") {
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes, {250, 1});
+  std::vector<bool> seen;
+  CommitPipeline::Completion again = [&](const Result<void>&) {
+    seen.push_back(pipeline.overloaded());
+    if (seen.size() < 2) pipeline.submit(one("b"), again);
+  };
+  pipeline.submit(one("a"), again);
+  CHECK(pipeline.stats().queued == 1);
+  for (int i = 0; i < 2; ++i) {
+    std::this_thread::sleep_for(5ms);  // longer than the delay of 1 ms, however much longer
+    CHECK(pipeline.commit_once());
+  }
+  CHECK(seen == std::vector<bool>{false, true});
+  CHECK_FALSE(pipeline.overloaded());
+  const auto stats = pipeline.stats();
+  CHECK(stats.overloads == 1);
+  CHECK(stats.queued == 0);
+  CHECK(stats.batch_commits.sum == 2);
+  CHECK(stats.gate_seconds.sum > 0.01);
+}
+
 TEST_CASE("pipeline: a write set without a write is numbered and completes, without a sync") {
   MemoryStore store;
   CommitPipeline pipeline(store, Durability::synced, kBatchBytes);

@@ -21,6 +21,7 @@
 #include <holdfast/error.hpp>
 #include <holdfast/export.hpp>
 #include <holdfast/options.hpp>
+#include <holdfast/stats.hpp>
 #include <holdfast/transport.hpp>
 #include <holdfast/turn.hpp>
 #include <holdfast/types.hpp>
@@ -34,34 +35,6 @@
 namespace holdfast {
 
 enum class Health : std::uint8_t { recovering, ready, draining, broken };
-
-// Counters since start and gauges of now.
-struct EngineStats {
-  std::uint64_t admitted = 0;
-  std::uint64_t replayed = 0;
-  std::uint64_t commits = 0;      // write sets made durable
-  std::uint64_t syncs = 0;        // batches made durable; commits / syncs is the group size
-  std::uint64_t sync_micros = 0;  // total time in those
-  std::uint64_t deliveries = 0;
-  std::uint64_t completed = 0;
-  std::uint64_t activations = 0;
-  std::uint64_t evictions = 0;
-  std::uint64_t live_objects = 0;
-  std::uint64_t in_flight = 0;  // commands with a permit
-  std::uint64_t waiting_claims = 0;
-  std::uint64_t ready_sessions = 0;  // in the window held in memory
-  std::uint64_t runtimes_online = 0;
-  std::uint64_t pushes = 0;               // turns sent to receivers
-  std::uint64_t push_failures = 0;        // of those, not answered with a 2xx
-  std::uint64_t push_targets_broken = 0;  // origins that are left alone for a while
-  std::uint64_t callbacks = 0;            // done with
-  std::uint64_t callback_failures = 0;    // attempts that failed
-  std::uint64_t callbacks_outstanding = 0;
-  std::uint64_t turns_running = 0;       // in handlers of this process
-  std::uint64_t reconciles = 0;          // passes that looked at everything
-  std::uint64_t reconcile_failures = 0;  // passes that could not, and changed nothing
-  std::uint64_t reconciled_at = 0;       // when the last one that could ended, ms since the epoch; 0: none yet
-};
 
 // A running subscription; destroying it ends it. After the destructor returned, no callback runs.
 class HOLDFAST_API Subscription {
@@ -208,6 +181,9 @@ class HOLDFAST_API Engine {
   [[nodiscard]] const Limits& limits() const noexcept;
   [[nodiscard]] Health health() const noexcept;
   [[nodiscard]] EngineStats stats() const;
+  // What waits to be made durable has waited for longer than overload_delay_ms, without a break: the disk has fallen
+  // behind, and new work only makes the queue longer. A host that can put off work had better do so.
+  [[nodiscard]] bool overloaded() const noexcept;
   [[nodiscard]] ReceiptKey receipt_key() const;
   [[nodiscard]] std::string store_id() const;
   // `hook` runs after each durable batch, when all its completions ran: a front flushes its answers once there.

@@ -2,12 +2,14 @@
 // in GET /v1/limits.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <holdfast/export.hpp>
 #include <holdfast/object.hpp>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -79,6 +81,9 @@ struct Limits {
   std::uint64_t in_flight_max = 65'536;
   std::uint64_t in_flight_bytes_max = 256 << 20;
   std::uint64_t commit_batch_bytes_max = 8 << 20;
+  std::uint64_t sync_slow_ms = 250;  // a sync that takes longer is told in the log and in the metrics
+  std::uint64_t overload_delay_ms =
+      1'000;  // of the queue before the sync, for as long, before work is refused; 0: never
   std::uint64_t object_key_bytes_max = 2'048;
   std::uint64_t object_value_bytes_max = 1 << 20;
   std::uint64_t object_event_bytes_max = 8 << 20;  // that one event of an object writes
@@ -101,6 +106,21 @@ HOLDFAST_API void for_each_limit(const Limits& limits, const std::function<void(
 enum class LogLevel : std::uint8_t { debug, info, warn, error, off };
 enum class LogFormat : std::uint8_t { text, json };
 
+// How far Engine::open has come. Any thread may look while it runs.
+struct Recovery {
+  enum class Phase : std::uint8_t {
+    starting,
+    checking_log,  // the end of the write-ahead log is looked at
+    replaying,     // the log is read into memory
+    loading,       // what is ready and due is read
+    done,
+  };
+  std::atomic<Phase> phase{Phase::starting};
+  std::atomic<std::uint64_t> log_bytes{0};       // that are to be replayed
+  std::atomic<std::uint64_t> log_bytes_read{0};  // of those
+};
+[[nodiscard]] HOLDFAST_API std::string_view name_of(Recovery::Phase phase) noexcept;
+
 struct Options {
   std::filesystem::path data = "data";
   Durability durability = Durability::synced;
@@ -110,6 +130,7 @@ struct Options {
   std::vector<std::string> egress_allow;
   std::filesystem::path egress_ca_file;  // certificates that TLS targets are checked against; empty: the system's
   std::map<std::string, ObjectClass, std::less<>> classes;  // of objects, by name
+  std::shared_ptr<Recovery> recovery;                       // kept up to date while the engine opens; may be empty
   LogLevel log_level = LogLevel::warn;
   LogFormat log_format = LogFormat::text;
   unsigned worker_threads = 1;   // for the drain and for work that has no calling thread
