@@ -60,6 +60,10 @@ void add_engine(std::vector<MetricFamily>& out, const EngineStats& s) {
       counter("holdfast_reconcile_failures_total", "Passes that changed nothing.", number(s.reconcile_failures)));
   out.push_back(gauge("holdfast_reconciled_timestamp_seconds", "When the reconciler last looked at everything.",
                       number(s.reconciled_at) / 1e3));
+  out.push_back(gauge("holdfast_disk_free_bytes", "Left on the disk of the store.", number(s.disk_free_bytes)));
+  out.push_back(gauge("holdfast_disk_full", "1: what grows the store is refused.", number(s.disk_full)));
+  out.push_back(counter("holdfast_disk_refusals_total", "Batches that the disk had no room for at all.",
+                        number(s.disk_refusals)));
   out.push_back(gauge("holdfast_live_objects", "Sessions in memory.", number(s.live_objects)));
   out.push_back(gauge("holdfast_in_flight", "Commands being worked on.", number(s.in_flight)));
   out.push_back(gauge("holdfast_waiting_claims", "Claims that wait for a turn.", number(s.waiting_claims)));

@@ -50,7 +50,9 @@ Result<void> get_readyz(Exchange& x) {
     case Health::broken:
       return fail(ErrorCode::commit_unknown, "broken: a sync failed, so no write can be promised; restart the server");
   }
-  send_json(x, 200, R"({"status":"ready"})");
+  // A full disk is no reason to take the server away: reads and deletions are what helps.
+  const bool full = x.engine().stats().disk_full != 0;
+  send_json(x, 200, full ? R"({"status":"ready","disk":"full"})" : R"({"status":"ready"})");
   return {};
 }
 

@@ -241,4 +241,11 @@ IOStatus FaultFileSystem::LinkFile(const std::string& from, const std::string& t
   return passed.ok() ? target()->LinkFile(from, to, options, debug) : passed;
 }
 
+IOStatus FaultFileSystem::GetFreeSpace(const std::string& path, const IOOptions& options, std::uint64_t* bytes,
+                                       IODebugContext* debug) {
+  auto status = target()->GetFreeSpace(path, options, bytes, debug);
+  if (status.ok()) *bytes = gate_->free_bytes(*bytes);
+  return status;
+}
+
 }  // namespace holdfast

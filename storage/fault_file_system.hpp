@@ -26,6 +26,7 @@ class FaultGate {
   [[nodiscard]] FaultVerdict ask(const FileOperation& operation);
   // ask() for what is not a write: an error unless it may proceed.
   [[nodiscard]] rocksdb::IOStatus pass(const FileOperation& operation);
+  [[nodiscard]] std::uint64_t free_bytes(std::uint64_t bytes) { return faults_.free_bytes(bytes); }
 
  private:
   Faults& faults_;
@@ -68,6 +69,8 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
                                rocksdb::IODebugContext* debug) override;
   rocksdb::IOStatus LinkFile(const std::string& from, const std::string& to, const rocksdb::IOOptions& options,
                              rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus GetFreeSpace(const std::string& path, const rocksdb::IOOptions& options, std::uint64_t* bytes,
+                                 rocksdb::IODebugContext* debug) override;
 
  private:
   std::shared_ptr<FaultGate> gate_;  // shared with the files

@@ -55,6 +55,8 @@ class Faults {
  public:
   virtual ~Faults() = default;
   [[nodiscard]] virtual FaultVerdict on(const FileOperation& operation) = 0;
+  // What the disk says that it has left, when it has `bytes`.
+  [[nodiscard]] virtual std::uint64_t free_bytes(std::uint64_t bytes) { return bytes; }
 };
 
 }  // namespace holdfast

@@ -26,6 +26,8 @@ class RocksStore final : public Store {
   [[nodiscard]] std::unique_ptr<Batch> make_batch() const override;
   [[nodiscard]] Result<void> write(Batch& batch, Durability durability) override;
   [[nodiscard]] Result<void> sync() override;
+  [[nodiscard]] std::uint64_t free_bytes() const noexcept override;
+  void tend() override;
   [[nodiscard]] Result<void> compact(Family family, const Range& range) override;
 
  private:

@@ -17,11 +17,13 @@ constexpr std::string_view kWalSuffix = ".log";
 // Not a wrapper: RocksDB's own preallocation (PrepareWrite) must not reach the target.
 class WalFile final : public rocksdb::FSWritableFile {
  public:
-  explicit WalFile(std::unique_ptr<rocksdb::FSWritableFile> target) : target_(std::move(target)) {}
+  WalFile(std::unique_ptr<rocksdb::FSWritableFile> target, std::atomic<std::uint64_t>& appends)
+      : target_(std::move(target)), appends_(appends) {}
   ~WalFile() override { close_file({}, nullptr).PermitUncheckedError(); }
 
   using rocksdb::FSWritableFile::Append;
   IOStatus Append(const rocksdb::Slice& data, const IOOptions& options, IODebugContext* debug) override {
+    appends_.fetch_add(1, std::memory_order_relaxed);
     grow_ahead(data.size(), options, debug);
     auto appended = target_->Append(data, options, debug);
     if (appended.ok()) size_ += data.size();
@@ -62,6 +64,7 @@ class WalFile final : public rocksdb::FSWritableFile {
   }
 
   const std::unique_ptr<rocksdb::FSWritableFile> target_;
+  std::atomic<std::uint64_t>& appends_;
   std::atomic<std::uint64_t> size_{0};    // end of the content
   std::atomic<std::uint64_t> synced_{0};  // end of the content at the last sync
   std::uint64_t allocated_ = 0;           // end of the file, when that is ahead of the content
@@ -80,7 +83,7 @@ IOStatus WalFileSystem::NewWritableFile(const std::string& path, const rocksdb::
   grows.allow_fallocate = true;
   grows.fallocate_with_keep_size = false;  // the size is what is to be there ahead
   auto created = target()->NewWritableFile(path, grows, file, debug);
-  if (created.ok()) *file = std::make_unique<WalFile>(std::move(*file));
+  if (created.ok()) *file = std::make_unique<WalFile>(std::move(*file), appends_);
   return created;
 }
 

@@ -55,6 +55,7 @@ constexpr std::array kFields{
     HOLDFAST_LIMIT(in_flight_max),
     HOLDFAST_LIMIT(in_flight_bytes_max),
     HOLDFAST_LIMIT(commit_batch_bytes_max),
+    HOLDFAST_LIMIT(disk_reserve_bytes),
     HOLDFAST_LIMIT(object_key_bytes_max),
     HOLDFAST_LIMIT(object_value_bytes_max),
     HOLDFAST_LIMIT(object_event_bytes_max),

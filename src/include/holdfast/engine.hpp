@@ -61,6 +61,9 @@ struct EngineStats {
   std::uint64_t reconciles = 0;          // passes that looked at everything
   std::uint64_t reconcile_failures = 0;  // passes that could not, and changed nothing
   std::uint64_t reconciled_at = 0;       // when the last one that could ended, ms since the epoch; 0: none yet
+  std::uint64_t disk_free_bytes = 0;     // as last measured
+  std::uint64_t disk_full = 0;           // 1: less than disk_reserve_bytes, and what grows the store is refused
+  std::uint64_t disk_refusals = 0;       // batches for which not even the reserve had room
 };
 
 // A running subscription; destroying it ends it. After the destructor returned, no callback runs.

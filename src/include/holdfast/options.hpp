@@ -79,6 +79,7 @@ struct Limits {
   std::uint64_t in_flight_max = 65'536;
   std::uint64_t in_flight_bytes_max = 256 << 20;
   std::uint64_t commit_batch_bytes_max = 8 << 20;
+  std::uint64_t disk_reserve_bytes = 64 << 20;  // with less free space only what ends or deletes is written; 0: all is
   std::uint64_t object_key_bytes_max = 2'048;
   std::uint64_t object_value_bytes_max = 1 << 20;
   std::uint64_t object_event_bytes_max = 8 << 20;  // that one event of an object writes
