@@ -101,6 +101,9 @@ constexpr Row kRows[] = {
     {kCounter, "holdfast_store_slowdowns_total", "RocksDB: times that writes were slowed.", stored<&S::slowdowns>},
     {kCounter, "holdfast_store_stops_total", "RocksDB: times that writes were stopped.", stored<&S::stops>},
     {kGauge, "holdfast_disk_free_bytes", "Free space where the data directory is.", stored<&S::disk_free_bytes>},
+    {kGauge, "holdfast_disk_full", "1: what grows the store is refused.", plain<&E::disk_full>},
+    {kCounter, "holdfast_disk_refusals_total", "Batches that the disk had no room for at all.",
+     committed<&C::refusals>},
 };
 
 MetricFamily histogram(std::string name, std::string help, const Distribution& distribution) {

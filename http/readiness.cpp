@@ -35,7 +35,7 @@ Health readiness(const Engine* engine, Stopping stopping) noexcept {
   return readiness(engine != nullptr ? engine->health() : Health::recovering, stopping);
 }
 
-void write_readiness(Answer& answer, Health health, const Recovery* recovery) {
+void write_readiness(Answer& answer, Health health, Disk disk, const Recovery* recovery) {
   answer.clear();
   const auto words = words_for(health);
   json::ObjectWriter o(answer.body);
@@ -49,6 +49,8 @@ void write_readiness(Answer& answer, Health health, const Recovery* recovery) {
     o.text("phase", name_of(recovery->phase.load()))
         .number("log_bytes", recovery->log_bytes.load())
         .number("log_bytes_read", recovery->log_bytes_read.load());
+  // A full disk is no reason to take the server away: reads and deletions are what helps.
+  if (disk == Disk::full) o.text("disk", "full");
   o.end();
 }
 

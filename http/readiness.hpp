@@ -16,7 +16,8 @@ enum class Stopping : std::uint8_t { no, yes };
 // `engine`: nullptr while it opens. A store that broke is told even while the server stops because of it.
 [[nodiscard]] Health readiness(const Engine* engine, Stopping stopping) noexcept;
 [[nodiscard]] Health readiness(Health engine, Stopping stopping) noexcept;
+enum class Disk : std::uint8_t { has_room, full };
 // 200 when ready, else 503 with Retry-After. `recovery` may be empty.
-void write_readiness(Answer& answer, Health health, const Recovery* recovery);
+void write_readiness(Answer& answer, Health health, Disk disk, const Recovery* recovery);
 
 }  // namespace holdfast::http

@@ -44,7 +44,9 @@ Result<void> get_livez(Exchange& x) {
 Result<void> get_readyz(Exchange& x) {
   const auto& services = x.services();
   const auto stopping = services.stopping.load(std::memory_order_relaxed) ? Stopping::yes : Stopping::no;
-  write_readiness(x.answer(), readiness(services.engine.load(std::memory_order_acquire), stopping), services.recovery);
+  const auto* engine = services.engine.load(std::memory_order_acquire);
+  const auto disk = engine != nullptr && engine->disk_full() ? Disk::full : Disk::has_room;
+  write_readiness(x.answer(), readiness(engine, stopping), disk, services.recovery);
   x.send();
   return {};
 }

@@ -18,6 +18,10 @@ struct Lending {
 };
 thread_local Lending t_lending;
 
+tl::unexpected<Error> no_room() {
+  return fail(ErrorCode::insufficient_storage, "the disk is full; nothing was written");
+}
+
 }  // namespace
 
 CommitPipeline::CommitPipeline(Store& store, Durability durability, std::uint64_t batch_bytes_max,
@@ -31,33 +35,49 @@ CommitPipeline::CommitPipeline(Store& store, Durability durability, std::uint64_
 
 CommitPipeline::~CommitPipeline() { stop(); }
 
-std::uint64_t CommitPipeline::submit(const WriteSet& writes, Completion done) {
+std::uint64_t CommitPipeline::submit(const WriteSet& writes, std::uint64_t epoch, Completion done) {
   const auto at = CommitMeter::now();
   std::unique_lock lock(mutex_);
   wait_for_room(lock);
-  if (outcome_) open_->append(writes);
-  const std::uint64_t commit = ++last_;
-  pending_.push_back({commit, std::move(done), at});
+  const bool late = epoch != epoch_.load(std::memory_order_relaxed);
+  if (!late) ++last_;
+  if (!late && outcome_) open_->append(writes);
+  pending_.push_back({std::move(done), at, late ? Pending::Fate::refused : Pending::Fate::of_the_batch});
+  const std::uint64_t commit = last_;
   wake_writer(lock);
   return commit;
 }
 
-void CommitPipeline::after(std::uint64_t commit, Completion done) {
+void CommitPipeline::after(std::uint64_t commit, std::uint64_t epoch, Completion done) {
+  // In this order: a commit that was refused is below completed_ only once the epoch has changed.
   const auto completed = [&] { return commit <= completed_.load(std::memory_order_acquire); };
-  if (!completed()) {
+  if (!completed() || epoch != epoch_.load(std::memory_order_acquire)) {
     std::unique_lock lock(mutex_);
     HOLDFAST_CHECK(commit <= last_);
-    if (!completed()) {
-      if (commit <= taken_) {
-        late_.push_back({commit, std::move(done)});
+    const bool refused = refused_before(commit, epoch);
+    if (refused || !completed()) {
+      if (!refused && commit <= taken_) {
+        late_.push_back({std::move(done)});
       } else {
-        pending_.push_back({commit, std::move(done)});
+        pending_.push_back({std::move(done), 0, refused ? Pending::Fate::refused : Pending::Fate::of_the_batch});
         wake_writer(lock);
       }
       return;
     }
   }
   done({});
+}
+
+bool CommitPipeline::refused(std::uint64_t commit, std::uint64_t epoch) const {
+  const std::scoped_lock lock(mutex_);
+  return refused_before(commit, epoch);
+}
+
+bool CommitPipeline::refused_before(std::uint64_t commit, std::uint64_t epoch) const {
+  const auto now = epoch_.load(std::memory_order_relaxed);
+  if (commit == 0 || epoch == now) return false;
+  const auto known = now - refusals_.size();  // the epoch that ended with the oldest refusal that is known
+  return epoch < known || commit > refusals_[static_cast<std::size_t>(epoch - known)];
 }
 
 // The writer itself must not wait for its own swap, and without a writer nobody would make room.
@@ -87,15 +107,18 @@ CommitStats CommitPipeline::stats() const {
   stats.commits = commits_.load(std::memory_order_relaxed);
   stats.syncs = syncs_.load(std::memory_order_relaxed);
   stats.sync_micros = sync_micros_.load(std::memory_order_relaxed);
+  stats.refusals = epoch();
   meter_.read(stats);
   const std::scoped_lock lock(mutex_);
-  stats.queued = last_ - durable();
+  stats.queued = last_ - settled_.load(std::memory_order_relaxed);
   return stats;
 }
 
 void CommitPipeline::on_batch_end(std::function<void()> hook) { batch_end_.push_back(std::move(hook)); }
 
 void CommitPipeline::on_broken(std::function<void(const Error&)> hook) { broken_hook_ = std::move(hook); }
+
+void CommitPipeline::on_refused(std::function<void(const Error&)> hook) { refused_hook_ = std::move(hook); }
 
 void CommitPipeline::start() {
   const std::scoped_lock lock(mutex_);
@@ -187,14 +210,18 @@ bool CommitPipeline::commit_once() {
   const Result<void> before = take_open();
   const Result<void> outcome = before ? write_taken() : before;
   writing_->clear();
-  if (before && !outcome) latch(outcome.error());
+  const bool failed = before && !outcome;
+  const bool refused = failed && outcome.error().code == ErrorCode::insufficient_storage;
+  if (refused) refuse();
+  else if (failed) latch(outcome.error());
   complete(outcome);
   if (meter_.strained()) {
     const std::scoped_lock lock(mutex_);
     if (pending_.empty()) meter_.idle();
   }
   for (const auto& hook : batch_end_) hook();
-  if (before && !outcome && broken_hook_) broken_hook_(outcome.error());
+  const auto& hook = refused ? refused_hook_ : broken_hook_;
+  if (failed && hook) hook(outcome.error());
   return true;
 }
 
@@ -231,19 +258,35 @@ void CommitPipeline::latch(const Error& error) {
   if (room_waiters_ > 0) room_.notify_all();
 }
 
+// What was handed in meanwhile stands on the refused batch, so it shares its fate; what comes from now on, in the new
+// epoch, does not.
+void CommitPipeline::refuse() {
+  const std::scoped_lock lock(mutex_);
+  if (refusals_.size() == kRefusals) refusals_.pop_front();
+  refusals_.push_back(durable_.load(std::memory_order_relaxed));
+  epoch_.fetch_add(1, std::memory_order_release);
+  open_->clear();
+  std::move(pending_.begin(), pending_.end(), std::back_inserter(completing_));
+  pending_.clear();
+  taken_ = last_;
+  if (room_waiters_ > 0) room_.notify_all();
+}
+
 // Runs the completions of the taken batch, then those that after() added while they ran.
 void CommitPipeline::complete(const Result<void>& outcome) {
-  const std::uint64_t before = durable_.load(std::memory_order_relaxed);
+  // taken_ changes on this thread only.
   if (outcome) {
-    // taken_ changes on this thread only.
-    commits_.fetch_add(taken_ - before, std::memory_order_relaxed);
+    commits_.fetch_add(taken_ - settled_, std::memory_order_relaxed);
     durable_.store(taken_, std::memory_order_release);
   }
+  settled_ = taken_;
   const auto now = CommitMeter::now();
   for (;;) {
     for (Pending& pending : completing_) {
       if (pending.at != 0) meter_.waited(pending.at, now);
-      if (pending.done) pending.done(outcome);
+      if (!pending.done) continue;
+      if (pending.fate == Pending::Fate::refused) pending.done(no_room());
+      else pending.done(outcome);
     }
     completing_.clear();
     const std::scoped_lock lock(mutex_);

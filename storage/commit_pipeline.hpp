@@ -8,8 +8,15 @@
 // after(n) when it only reads what n wrote. An after(n) runs when n's own completion has run.
 //
 // Bounds: the caller takes a permit (count and bytes) before it submits, see Permits; the pipeline itself only waits
-// to swap when a batch is full. Failure: when the store cannot write, the pipeline latches: that batch and all later
-// ones complete with commit_unknown (or insufficient_storage), and on_broken runs once.
+// to swap when a batch is full.
+//
+// Failure. Where it is not known what the disk has (commit_unknown), the pipeline latches: that batch and all later
+// ones complete with the error, and on_broken runs once. Where it is certain that nothing was written
+// (insufficient_storage), the batch and all that was handed in behind it are refused, and the pipeline goes on. Who
+// submits runs ahead of the disk, and what follows a refused write set must not be written: so each refusal begins a
+// new epoch, a write set names the epoch that its submitter knows, and one of an earlier epoch is refused in its turn.
+// Who finds that the epoch has changed asks refused() of its last commit, drops what it holds in memory if so, and goes
+// on from the store.
 //
 // Thread-safety: submit, after and durable from any thread. Completions run on the writer thread, without a lock, so
 // they may submit; they must neither block nor throw. start and stop from one thread, which is not the writer.
@@ -18,6 +25,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <holdfast/error.hpp>
 #include <memory>
@@ -40,20 +48,30 @@ class CommitPipeline {
   CommitPipeline(const CommitPipeline&) = delete;
   CommitPipeline& operator=(const CommitPipeline&) = delete;
 
-  // The commit number. `writes` may be discarded after the call.
-  std::uint64_t submit(const WriteSet& writes, Completion done);
-  // Runs `done` when `commit` is durable (at once, on this thread, when its completions have run already) or the
-  // pipeline broke.
-  void after(std::uint64_t commit, Completion done);
+  // The commit number. `writes` may be discarded after the call; they stand on what was so in `epoch`.
+  std::uint64_t submit(const WriteSet& writes, std::uint64_t epoch, Completion done);
+  // For write sets that stand on nothing that is not durable.
+  std::uint64_t submit(const WriteSet& writes, Completion done) { return submit(writes, epoch(), std::move(done)); }
+  // Runs `done` when `commit`, which was submitted in `epoch`, is durable (at once, on this thread, when its
+  // completions have run already), was refused, or the pipeline broke.
+  void after(std::uint64_t commit, std::uint64_t epoch, Completion done);
+  void after(std::uint64_t commit, Completion done) { after(commit, epoch(), std::move(done)); }
+  // Up to here all is durable that was not refused. Who compares it with commits of an epoch looks at the epoch later.
   [[nodiscard]] std::uint64_t durable() const noexcept { return durable_.load(std::memory_order_acquire); }
+  // How often a batch was refused.
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_.load(std::memory_order_acquire); }
+  // Whether `commit`, the last one that somebody submitted in `epoch`, was refused since. In doubt, which takes
+  // kRefusals of them, it was.
+  [[nodiscard]] bool refused(std::uint64_t commit, std::uint64_t epoch) const;
   [[nodiscard]] bool broken() const noexcept { return broken_.load(std::memory_order_acquire); }
   [[nodiscard]] CommitStats stats() const;
   // The queue in front of the sync stands (commit_meter.hpp): what is new had better not be handed in.
   [[nodiscard]] bool overloaded() const noexcept { return meter_.overloaded(); }
 
   // Before start(): hooks, which run on the writer thread.
-  void on_batch_end(std::function<void()> hook);           // after the completions of each batch
-  void on_broken(std::function<void(const Error&)> hook);  // after the completions of the batch that failed
+  void on_batch_end(std::function<void()> hook);            // after the completions of each batch
+  void on_broken(std::function<void(const Error&)> hook);   // after the completions of the batch that failed
+  void on_refused(std::function<void(const Error&)> hook);  // after the completions of a batch that was refused
 
   void start();  // the writer thread; a simulation calls commit_once() instead
   void stop();   // commits what is open, then ends the thread. Idempotent.
@@ -81,14 +99,16 @@ class CommitPipeline {
 
  private:
   struct Pending {
-    std::uint64_t commit;
     Completion done;
     CommitMeter::Micros at = 0;  // when it was handed in; 0: only waits for another
+    enum class Fate : std::uint8_t { of_the_batch, refused } fate = Fate::of_the_batch;
   };
   void run();
   [[nodiscard]] Result<void> take_open();
   [[nodiscard]] Result<void> write_taken();
   void latch(const Error& error);
+  void refuse();
+  [[nodiscard]] bool refused_before(std::uint64_t commit, std::uint64_t epoch) const;  // under mutex_
   void complete(const Result<void>& outcome);
   void wait_for_room(std::unique_lock<std::mutex>& lock);
   void wake_writer(std::unique_lock<std::mutex>& lock);
@@ -97,32 +117,37 @@ class CommitPipeline {
   [[nodiscard]] bool lent() noexcept;
   void lend();
 
+  static constexpr std::size_t kRefusals = 1'024;
   Store& store_;
   const Durability durability_;
   const std::uint64_t batch_bytes_max_;
   CommitMeter meter_;
-  std::unique_ptr<Batch> open_;      // guarded by mutex_
-  std::unique_ptr<Batch> writing_;   // the writer's
-  std::vector<Pending> pending_;     // guarded by mutex_; belongs to open_
-  std::vector<Pending> completing_;  // the writer's
-  std::vector<Pending> late_;        // guarded by mutex_; after() of commits that the writer holds right now
-  std::uint64_t last_ = 0;           // guarded by mutex_
-  std::uint64_t taken_ = 0;          // guarded by mutex_; the last commit that the writer holds, 0: none
-  std::size_t room_waiters_ = 0;     // guarded by mutex_
-  bool stopping_ = false;            // guarded by mutex_
-  bool writer_waits_ = false;        // guarded by mutex_
-  std::thread::id writer_;           // guarded by mutex_; of no thread unless the writer runs
-  std::thread::id committing_;       // guarded by mutex_; who commits right now: the writer, or who lends itself
-  Result<void> outcome_;             // guarded by mutex_; an error once broken
+  std::unique_ptr<Batch> open_;            // guarded by mutex_
+  std::unique_ptr<Batch> writing_;         // the writer's
+  std::vector<Pending> pending_;           // guarded by mutex_; belongs to open_
+  std::vector<Pending> completing_;        // the writer's
+  std::vector<Pending> late_;              // guarded by mutex_; after() of commits that the writer holds right now
+  std::uint64_t last_ = 0;                 // guarded by mutex_
+  std::uint64_t taken_ = 0;                // guarded by mutex_; the last commit that the writer holds, 0: none
+  std::size_t room_waiters_ = 0;           // guarded by mutex_
+  bool stopping_ = false;                  // guarded by mutex_
+  bool writer_waits_ = false;              // guarded by mutex_
+  std::thread::id writer_;                 // guarded by mutex_; of no thread unless the writer runs
+  std::thread::id committing_;             // guarded by mutex_; who commits right now: the writer, or who lends itself
+  Result<void> outcome_;                   // guarded by mutex_; an error once broken
+  std::deque<std::uint64_t> refusals_;     // guarded by mutex_; what was durable at each of the last refusals
+  std::atomic<std::uint64_t> settled_{0};  // written by who commits; up to here every outcome is known
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable room_;
   std::atomic<std::uint64_t> durable_{0};
   std::atomic<std::uint64_t> completed_{0};  // durable, and all completions up to here have run
+  std::atomic<std::uint64_t> epoch_{0};      // written under mutex_
   std::atomic<bool> broken_{false};
   std::atomic<std::uint64_t> commits_{0}, syncs_{0}, sync_micros_{0};
   std::vector<std::function<void()>> batch_end_;
   std::function<void(const Error&)> broken_hook_;
+  std::function<void(const Error&)> refused_hook_;
   std::thread thread_;
 };
 

@@ -44,6 +44,8 @@ void apply_sets(Families& families, const std::vector<WriteSet>& sets) {
   }
 }
 
+tl::unexpected<Error> full() { return fail(ErrorCode::insufficient_storage, "the disk is full; nothing was written"); }
+
 tl::unexpected<Error> unknown() {
   return fail(ErrorCode::commit_unknown, "the store cannot say whether the write is on disk");
 }
@@ -117,10 +119,11 @@ Result<void> MemoryStore::write(Batch& batch, Durability durability) {
   const std::lock_guard lock(impl_->mutex);
   if (impl_->broken) return unknown();
   const auto& sets = static_cast<MemoryBatch&>(batch).sets();
+  if (free_bytes() < batch.bytes() + kSpareBytes) return full();
   const Fault fault = impl_->fault;
   if (fault != Fault::read_error) impl_->fault = Fault::none;
   switch (fault) {
-    case Fault::full: return fail(ErrorCode::insufficient_storage, "the disk is full; nothing was written");
+    case Fault::full: return full();
     case Fault::unknown_kept: impl_->in_the_air = sets; [[fallthrough]];
     case Fault::unknown_lost: impl_->broken = true; return unknown();
     case Fault::none:

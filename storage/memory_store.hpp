@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -37,13 +38,19 @@ class MemoryStore final : public Store {
   [[nodiscard]] Result<void> sync() override;
   [[nodiscard]] Result<void> compact(Family family, const Range& range) override;
 
+  [[nodiscard]] std::uint64_t free_bytes() const noexcept override { return free_bytes_.load(); }
+  void tend() override {}
+
   void inject(Fault fault);
+  // Until this is set again there is only so much space; what is written does not use it up.
+  void set_free_bytes(std::uint64_t bytes) { free_bytes_.store(bytes); }
   // What a new process would find: buffered (unsynced) batches survive as a prefix of random length.
   [[nodiscard]] std::unique_ptr<MemoryStore> crash(Random& random) const;
 
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
+  std::atomic<std::uint64_t> free_bytes_{UINT64_MAX};
 };
 
 }  // namespace holdfast

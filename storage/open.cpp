@@ -143,9 +143,9 @@ Result<void> mark_clean(Store& store) {
 }
 
 Result<OpenedStore> open_rocks(const std::filesystem::path& directory, Time now, Random& random, Logger& logger,
-                               std::shared_ptr<Recovery> recovery) {
+                               RocksOpening opening) {
   if (auto made = make_directory(directory); !made) return tl::unexpected(made.error());
-  auto store = RocksStore::open(directory, logger, std::move(recovery));
+  auto store = RocksStore::open(directory, logger, std::move(opening));
   if (!store) return tl::unexpected(store.error());
   auto identity = identify(**store, now, random);
   if (!identity) return tl::unexpected(identity.error());

@@ -1,7 +1,6 @@
 #include "storage/rocks_errors.hpp"
 
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include <fstream>
 #include <optional>
@@ -14,9 +13,6 @@ namespace {
 constexpr const char* kAfterDamage =
     "It was not opened, because rows that were acknowledged could be missing. Keep a copy of the directory, check the "
     "disk, and restore the latest backup.";
-
-// Beside the batch itself: the log's framing, and the files that a flush may begin at any time.
-constexpr std::uint64_t kSpareBytes = std::uint64_t{1} << 20;
 
 bool says(const rocksdb::Status& status, std::string_view words) {
   return status.ToString().find(words) != std::string::npos;
@@ -74,13 +70,9 @@ tl::unexpected<Error> read_failed(const rocksdb::Status& status) {
   return fail(ErrorCode::internal, "The store could not read (" + status.ToString() + "). Check the disk.");
 }
 
-Result<void> check_space(const std::filesystem::path& directory, std::uint64_t bytes) {
-  struct statvfs disk {};
-  if (::statvfs(directory.c_str(), &disk) != 0) return {};  // the write itself will tell
-  const std::uint64_t free = std::uint64_t{disk.f_bavail} * disk.f_frsize;
-  if (free >= bytes + kSpareBytes) return {};
+tl::unexpected<Error> no_room(const std::filesystem::path& directory) {
   return fail(ErrorCode::insufficient_storage,
-              "The disk of " + directory.string() + " is full; nothing was written. Free some space and restart.");
+              "The disk of " + directory.string() + " is full; nothing was written. Free some space and retry.");
 }
 
 tl::unexpected<Error> write_failed(const rocksdb::Status& status) {

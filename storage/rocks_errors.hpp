@@ -17,9 +17,8 @@ namespace holdfast {
 
 [[nodiscard]] tl::unexpected<Error> read_failed(const rocksdb::Status& status);  // internal
 
-// Asked before a write: `insufficient_storage` when the disk has no room for a batch of `bytes`. A write that is not
-// begun is the only one of which it is certain that nothing was written.
-[[nodiscard]] Result<void> check_space(const std::filesystem::path& directory, std::uint64_t bytes);
+// `insufficient_storage`: of a write that was not begun, the only one of which it is certain that nothing was written.
+[[nodiscard]] tl::unexpected<Error> no_room(const std::filesystem::path& directory);
 
 // Always commit_unknown: after a failed write or sync RocksDB cannot prove that the batch is not in the log.
 [[nodiscard]] tl::unexpected<Error> write_failed(const rocksdb::Status& status);

@@ -52,6 +52,12 @@ void set_writing(rocksdb::DBOptions& options) {
   options.bytes_per_sync = kMiB;              // tables reach the disk evenly, not in one burst that delays the log
 }
 
+void set_errors(rocksdb::DBOptions& options) {
+  // A flush or compaction that failed is taken up again by RocksStore::tend or not at all. RocksDB's own retries of
+  // errors that it takes for passing may leave a Close that never returns.
+  options.max_bgerror_resume_count = 0;
+}
+
 void set_files(rocksdb::DBOptions& options) {
   // Leaves file descriptors to the connections, and start-up opens tables only as they are read.
   options.max_open_files = 512;
@@ -93,6 +99,7 @@ rocksdb::DBOptions database_options() {
   rocksdb::DBOptions options;
   set_recovery(options);
   set_writing(options);
+  set_errors(options);
   set_files(options);
   return options;
 }

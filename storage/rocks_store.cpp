@@ -2,12 +2,16 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/perf_level.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 
+#include "storage/disk_space.hpp"
+#include "storage/fault_file_system.hpp"
 #include "storage/rocks_errors.hpp"
 #include "storage/rocks_options.hpp"
 #include "storage/rocks_stats.hpp"
@@ -135,16 +139,60 @@ std::vector<rocksdb::ColumnFamilyDescriptor> describe_families() {
   return families;
 }
 
+// The faults lie under the log's file system, so that they hit what that does.
+std::shared_ptr<WalFileSystem> make_file_system(const RocksOpening& opening) {
+  auto files = rocksdb::FileSystem::Default();
+  if (opening.faults != nullptr) files = std::make_shared<FaultFileSystem>(files, *opening.faults);
+  return std::make_shared<WalFileSystem>(files, opening.recovery);
+}
+
+// Hears that RocksDB gave up a flush or a compaction for want of space. Until it is told to resume it does none, and
+// after a flush it writes nothing either.
+class OutOfSpace final : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* error) override {
+    if (error->IsNoSpace()) stop();
+  }
+  // RocksDB looks for space again every five seconds, and until then no one else may make it resume: tend() is sooner.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* by_itself) override {
+    *by_itself = false;
+  }
+  void stop() noexcept { stopped_.store(true, std::memory_order_release); }
+  [[nodiscard]] bool stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
+  void resumed() noexcept { stopped_.store(false, std::memory_order_release); }
+
+ private:
+  std::atomic<bool> stopped_{false};
+};
+
+// Without an answer a write is begun, and finds out itself.
+std::uint64_t ask_free_bytes(rocksdb::FileSystem& files, const std::filesystem::path& directory) {
+  std::uint64_t bytes = 0;
+  return files.GetFreeSpace(directory.string(), {}, &bytes, nullptr).ok() ? bytes : UINT64_MAX;
+}
+
 }  // namespace
 
 class RocksStore::Impl {
  public:
-  Impl(std::filesystem::path place, std::unique_ptr<rocksdb::Env> files, std::unique_ptr<rocksdb::DB> opened,
-       const std::vector<rocksdb::ColumnFamilyHandle*>& handles)
-      : directory(std::move(place)), env(std::move(files)), db(std::move(opened)), default_family(handles.front()) {
+  Impl(std::filesystem::path place, const RocksOpening& opening)
+      : directory(std::move(place)), files(make_file_system(opening)), env(rocksdb::NewCompositeEnv(files)) {}
+
+  rocksdb::Status open() {
+    auto options = database_options();
+    options.env = env.get();
+    options.listeners.push_back(out_of_space);
+    rocksdb::DB* opened = nullptr;
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    auto status = rocksdb::DB::Open(options, directory.string(), describe_families(), &handles, &opened);
+    if (!status.ok()) return status;
+    db.reset(opened);
+    default_family = handles.front();
     std::copy(handles.begin() + 1, handles.end(), families.begin());
+    return status;
   }
   ~Impl() {
+    if (!db) return;
     for (auto* handle : families) destroy(handle);
     destroy(default_family);
     db->Close().PermitUncheckedError();  // the log has every acknowledged row; there is nothing left to fail
@@ -152,11 +200,15 @@ class RocksStore::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  std::filesystem::path directory;
-  std::unique_ptr<rocksdb::Env> env;  // outlives the database
+  const std::filesystem::path directory;
+  const std::shared_ptr<WalFileSystem> files;
+  const std::unique_ptr<rocksdb::Env> env;  // outlives the database
+  const std::shared_ptr<OutOfSpace> out_of_space = std::make_shared<OutOfSpace>();
   std::unique_ptr<rocksdb::DB> db;
-  rocksdb::ColumnFamilyHandle* default_family;
+  rocksdb::ColumnFamilyHandle* default_family = nullptr;
   Handles families{};
+  DiskSpace space{[this] { return ask_free_bytes(*files, directory); }};
+  std::atomic<bool> beyond_help{false};  // there is space, and RocksDB does not take up again what it gave up
 
  private:
   void destroy(rocksdb::ColumnFamilyHandle* handle) { db->DestroyColumnFamilyHandle(handle).PermitUncheckedError(); }
@@ -166,21 +218,16 @@ RocksStore::RocksStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RocksStore::~RocksStore() = default;
 
 Result<std::unique_ptr<RocksStore>> RocksStore::open(const std::filesystem::path& directory, Logger& logger,
-                                                     std::shared_ptr<Recovery> recovery) {
-  if (!recovery) recovery = std::make_shared<Recovery>();  // nobody looks
-  recovery->phase = Recovery::Phase::checking_log;
+                                                     RocksOpening opening) {
+  if (!opening.recovery) opening.recovery = std::make_shared<Recovery>();  // nobody looks
+  auto& recovery = *opening.recovery;
+  recovery.phase = Recovery::Phase::checking_log;
   if (auto repaired = repair_wals(directory, logger); !repaired) return tl::unexpected(repaired.error());
-  recovery->log_bytes = log_bytes(directory);
-  recovery->phase = Recovery::Phase::replaying;
-  auto env = rocksdb::NewCompositeEnv(std::make_shared<WalFileSystem>(rocksdb::FileSystem::Default(), recovery));
-  auto options = database_options();
-  options.env = env.get();
-  rocksdb::DB* db = nullptr;
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  const auto status = rocksdb::DB::Open(options, directory.string(), describe_families(), &handles, &db);
-  if (!status.ok()) return open_failed(status, directory);
+  recovery.log_bytes = log_bytes(directory);
+  recovery.phase = Recovery::Phase::replaying;
+  auto impl = std::make_unique<Impl>(directory, opening);
+  if (const auto status = impl->open(); !status.ok()) return open_failed(status, directory);
   logger.debug("store opened in {}", directory.string());
-  auto impl = std::make_unique<Impl>(directory, std::move(env), std::unique_ptr<rocksdb::DB>(db), handles);
   return std::unique_ptr<RocksStore>(new RocksStore(std::move(impl)));
 }
 
@@ -200,10 +247,27 @@ std::unique_ptr<Batch> RocksStore::make_batch() const { return std::make_unique<
 
 Result<void> RocksStore::write(Batch& batch, Durability durability) {
   count_nothing();
-  if (auto room = check_space(impl_->directory, batch.bytes()); !room) return room;
+  if (!impl_->space.take(batch.bytes(), kSpareBytes)) return no_room(impl_->directory);
+  const auto appends = impl_->files->appends();
   const auto status = impl_->db->Write(write_options(durability), &static_cast<RocksBatch&>(batch).raw());
-  if (!status.ok()) return write_failed(status);
-  return {};
+  if (status.ok()) return {};
+  // RocksDB stopped writing before this batch: not a byte of it is in the log.
+  const bool begun = impl_->files->appends() != appends;
+  if (!begun && status.IsNoSpace() && !impl_->beyond_help) return no_room(impl_->directory);
+  return write_failed(status);
+}
+
+std::uint64_t RocksStore::free_bytes() const noexcept {
+  return impl_->out_of_space->stopped() ? 0 : impl_->space.known();
+}
+
+void RocksStore::tend() {
+  if (impl_->space.measure() < kSpareBytes || !impl_->out_of_space->stopped()) return;
+  impl_->out_of_space->resumed();  // before it may stop again
+  const auto status = impl_->db->Resume();
+  if (status.ok()) return;
+  impl_->out_of_space->stop();
+  impl_->beyond_help = status.severity() >= rocksdb::Status::Severity::kFatalError;
 }
 
 Result<void> RocksStore::sync() {

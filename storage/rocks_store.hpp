@@ -5,15 +5,21 @@
 #include <memory>
 
 #include "src/core/log.hpp"
+#include "storage/faults.hpp"
 #include "storage/store.hpp"
 
 namespace holdfast {
+
+struct RocksOpening {
+  Faults* faults = nullptr;              // its files fail as that says; it must outlive the store
+  std::shared_ptr<Recovery> recovery{};  // how far the opening is
+};
 
 class RocksStore final : public Store {
  public:
   // Errors: internal, with what to do next (lock held, corruption, unknown column family).
   [[nodiscard]] static Result<std::unique_ptr<RocksStore>> open(const std::filesystem::path& directory, Logger& logger,
-                                                                std::shared_ptr<Recovery> recovery = nullptr);
+                                                                RocksOpening opening = {});
   ~RocksStore() override;
 
   [[nodiscard]] Result<std::optional<std::string>> get(Family family, std::string_view key) const override;
@@ -24,6 +30,8 @@ class RocksStore final : public Store {
   [[nodiscard]] std::unique_ptr<Batch> make_batch() const override;
   [[nodiscard]] Result<void> write(Batch& batch, Durability durability) override;
   [[nodiscard]] Result<void> sync() override;
+  [[nodiscard]] std::uint64_t free_bytes() const noexcept override;
+  void tend() override;
   [[nodiscard]] Result<void> compact(Family family, const Range& range) override;
   [[nodiscard]] StoreStats stats() const override;
 

@@ -3,7 +3,8 @@
 // A store maps (family, key) to value, keys ordered bytewise. Writes come only as batches: a batch is applied whole
 // or not at all, in the order of the writes. Reads see what was written by a finished write() and nothing else.
 //
-// Thread-safety: get and scan from any thread at any time; write, flush and compact from one thread at a time.
+// Thread-safety: get, scan and free_bytes from any thread at any time; write, flush and compact from one thread at a
+// time, and tend from one too, which may be another.
 #pragma once
 
 #include <cstdint>
@@ -77,6 +78,9 @@ class Readable {
 
 class Store : public Readable {
  public:
+  // With less than this beside it a write is refused: the log's framing, and the files that a flush may begin.
+  static constexpr std::uint64_t kSpareBytes = std::uint64_t{1} << 20;
+
   // The store as it is now, for reads that must fit together while it is written. It must not outlive the store.
   [[nodiscard]] virtual std::unique_ptr<Readable> snapshot() const = 0;
 
@@ -86,6 +90,10 @@ class Store : public Readable {
   [[nodiscard]] virtual Result<void> write(Batch& batch, Durability durability) = 0;
   // Makes earlier buffered writes durable. Errors: commit_unknown.
   [[nodiscard]] virtual Result<void> sync() = 0;
+  // The space that is left for it, as last measured.
+  [[nodiscard]] virtual std::uint64_t free_bytes() const noexcept = 0;
+  // Measures that anew, and takes up again what stopped for want of it. To be called now and then.
+  virtual void tend() = 0;
   // Rewrites the range so that erased values leave the files. Best effort; Errors: internal.
   [[nodiscard]] virtual Result<void> compact(Family family, const Range& range) = 0;
   // Any thread. A store without files has nothing to tell.

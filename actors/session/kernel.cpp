@@ -12,7 +12,16 @@ bool may_fail_late(const Command& command) {
   return std::holds_alternative<Import>(command);
 }
 
+template <class... Commands>
+bool is_one_of(const Command& command) noexcept {
+  return (std::holds_alternative<Commands>(command) || ...);
+}
+
 }  // namespace
+
+bool grows(const Command& command) noexcept {
+  return is_one_of<Put, Patch, Admit, Edit, Redrive, AppendEvents, Import, Fork>(command);
+}
 
 Step apply(Entity& entity, const Command& command, const Context& context) {
   std::optional<Entity> before;

@@ -55,6 +55,9 @@ struct Step {
 
 [[nodiscard]] Step apply(Entity& entity, const Command& command, const Context& context);
 
+// Whether it adds to what is stored: refused while the disk is full. What ends, deletes or steers goes on.
+[[nodiscard]] bool grows(const Command& command) noexcept;
+
 // The RFC 8785 hash of an admission that came typed instead of as a body: the same for the same content.
 [[nodiscard]] std::string body_hash_of(const AdmitRequest& request);
 

@@ -31,6 +31,7 @@ class InFlight final : public Reader {
 
   void add(std::uint64_t commit, WriteSet writes) { layers_.emplace_back(commit, std::move(writes)); }
   void prune(std::uint64_t durable);
+  void clear() noexcept { layers_.clear(); }
   [[nodiscard]] bool empty() const noexcept { return layers_.empty(); }
 
   [[nodiscard]] Result<std::optional<std::string>> get(Family family, std::string_view key) const override;

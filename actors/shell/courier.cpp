@@ -15,6 +15,7 @@ Courier::Courier(Services& services, egress::Outbound& outbound, Secrets secrets
 bool Courier::ring(std::string_view key) {
   auto callback = keys::parse_callback(key);
   if (!callback) return true;
+  if (services_.disk_used_up()) return false;  // that it was sent could not be written down
   {
     const std::lock_guard lock(mutex_);
     if (stopped_ || outstanding_ >= kOutstanding) return false;

@@ -8,7 +8,7 @@ namespace holdfast::shell {
 bool Mailer::ring(std::string_view key) {
   const auto mail = keys::parse_mail(key);
   if (!mail) return true;
-  if (under_way_.load(std::memory_order_relaxed) >= kUnderWay) return false;
+  if (under_way_.load(std::memory_order_relaxed) >= kUnderWay || services_.disk_used_up()) return false;
   const auto value = services_.store.get(Family::objects, keys::object_mail(mail->from, mail->seq));
   const auto floor = object::lowest_mail(services_.store, mail->from, mail->seq);
   if (!value || !floor) return false;  // the store cannot read now
@@ -43,6 +43,10 @@ bool Mailer::ring(std::string_view key) {
 void Mailer::end(const keys::Mail& mail, std::optional<Error> error) {
   --under_way_;
   if (error && (error->code == ErrorCode::shutting_down || error->code == ErrorCode::commit_unknown)) return;
+  if (error && error->code == ErrorCode::insufficient_storage) {  // costs no attempt, and no write
+    services_.timers.at(services_.clock.now() + kAgainMs, [this, mail] { services_.on_mail(mail); });
+    return;
+  }
   services_.router->send(std::make_shared<ObjectEvent>(mail.from, MailEnded{mail, std::move(error)}));
 }
 

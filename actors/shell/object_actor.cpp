@@ -18,6 +18,26 @@ Overloaded(Visitors...) -> Overloaded<Visitors...>;
 
 ObjectId id_of(const ObjectName& name, const ObjectId& near) { return {near.project, name.name, name.object_class}; }
 
+const SocketClose kTryAgainLater{1013, "the disk is full"};
+
+struct DiskFull {};  // for what the handler wrote
+
+bool grows(const WriteSet& writes) {
+  return std::any_of(writes.ops.begin(), writes.ops.end(),
+                     [](const WriteOp& op) { return op.kind == WriteOp::Kind::put; });
+}
+
+// The store cannot be read or written now, and nothing has changed. Who asked is told; what nobody waits for comes
+// again.
+void put_off(Services& services, const ObjectEvent& event, const Error& error) {
+  constexpr Time kAgainMs = 1'000;
+  const auto again = services.clock.now() + kAgainMs;
+  if (event.done) event.done(tl::unexpected(error));
+  else if (std::holds_alternative<OnAlarm>(event.what)) services.on_alarm(event.to, again);
+  else if (const auto* ended = std::get_if<MailEnded>(&event.what))
+    services.timers.at(again, [&services, mail = ended->mail] { services.on_mail(mail); });
+}
+
 // The answer of a call, or of the clock: whichever comes first.
 class CallOnce {
  public:
@@ -73,7 +93,7 @@ class WholeBodies final : public BodyTransfer {
 class ObjectActor::Running final : public object::Step {
  public:
   Running(ObjectActor& actor, ObjectEventPtr of)
-      : Step(actor.id_, actor.services_.limits, actor.in_flight_), event(std::move(of)), actor_(actor) {}
+      : Step(actor.id_, actor.services_.limits, actor.ahead_.reader()), event(std::move(of)), actor_(actor) {}
   ~Running() = default;
 
   template <class What>
@@ -222,14 +242,14 @@ bool ObjectActor::busy() const noexcept {
 void ObjectActor::handle(const EnvelopePtr& envelope) {
   const auto event = std::static_pointer_cast<ObjectEvent>(envelope);  // the Router sends objects nothing else
   if (!meta_) {
-    auto loaded = object::load(in_flight_, id_);
-    if (!loaded) return unreadable(*event, loaded.error());
+    auto loaded = object::load(ahead_.reader(), id_);
+    if (!loaded) return put_off(services_, *event, loaded.error());
     meta_ = *loaded;
     services_.counters.activations.fetch_add(1, std::memory_order_relaxed);
   }
   const auto& what = event->what;
   if (const auto* resumed = std::get_if<Resume>(&what)) resume(*resumed);
-  else if (const auto* mail = std::get_if<MailEnded>(&what)) settle_mail(*event, *mail);
+  else if (const auto* mail = std::get_if<MailEnded>(&what)) settle_mail(event, *mail);
   else if (std::holds_alternative<Cancel>(what)) cancel_all({ErrorCode::shutting_down, "the engine closes", {}, 0, {}});
   else if (blocked()) waiting_->events.push_back(event);
   else begin(event);
@@ -240,14 +260,20 @@ void ObjectActor::handle(const EnvelopePtr& envelope) {
   }
 }
 
-// The store cannot read. Who asked is told; what nobody waits for comes again.
-void ObjectActor::unreadable(const ObjectEvent& event, const Error& error) {
-  constexpr Time kAgainMs = 1'000;
-  const auto again = services_.clock.now() + kAgainMs;
-  if (event.done) event.done(tl::unexpected(error));
-  else if (std::holds_alternative<OnAlarm>(event.what)) services_.on_alarm(id_, again);
-  else if (const auto* ended = std::get_if<MailEnded>(&event.what))
-    services_.timers.at(again, [&services = services_, mail = ended->mail] { services.on_mail(mail); });
+void ObjectActor::forget() {
+  const auto error = Services::disk_full_error();
+  meta_.reset();
+  if (waiting_) {
+    auto handlers = std::exchange(waiting_->handlers, {});
+    for (auto& [waiter, running] : handlers) {
+      running->end();
+      if (!running->held) running->task = Reply{};
+      put_off(services_, *running->event, error);
+      if (running->held) waiting_->ending.emplace(waiter, std::pair(instance_, std::move(running)));
+    }
+    for (const auto& event : std::exchange(waiting_->events, {})) put_off(services_, *event, error);
+  }
+  instance_.reset();
 }
 
 bool ObjectActor::wanted(const ObjectEventPtr& event) {
@@ -261,14 +287,14 @@ bool ObjectActor::wanted(const ObjectEventPtr& event) {
   }
   if (const auto* mail = std::get_if<OnMessage>(&event->what)) {
     const auto& message = mail->message;
-    const auto inbox = object::Inbox::load(in_flight_, id_, id_of(message.from, id_));
+    const auto inbox = object::Inbox::load(ahead_.reader(), id_, id_of(message.from, id_));
     if (!inbox) {
       event->refuse(inbox.error());
       return false;
     }
     // What was taken is said to be when it is durable.
     if (inbox->taken(message.seq)) {
-      gate({}, [event](const Result<void>& durable) {
+      ahead_.gate({}, [event](const Result<void>& durable) {
         const NoLane on_writer;
         if (durable) event->done(Reply::empty());
         else event->refuse(durable.error());
@@ -294,6 +320,9 @@ void ObjectActor::begin(const ObjectEventPtr& event) {
     if (r.is<OnAlarm>() != nullptr) r.ring_alarm();
     r.task = react(r);
     if (!r.task.done()) r.task.start();
+    // What was begun may go on, and end; nothing new begins.
+    const bool ends = r.is<OnSocketClose>() != nullptr || r.is<OnDeferred>() != nullptr;
+    if (!ends && grows(r.writes()) && services_.disk_full()) throw DiskFull();
   });
 }
 
@@ -315,8 +344,8 @@ void ObjectActor::resume(const Resume& resumed) {
   advance(std::move(running), [&r] { std::exchange(r.waits, nullptr).resume(); });
 }
 
-void ObjectActor::settle_mail(const ObjectEvent& event, const MailEnded& ended) {
-  Running step(*this, nullptr);
+void ObjectActor::settle_mail(const ObjectEventPtr& event, const MailEnded& ended) {
+  Running step(*this, event);
   step.begin(*meta_, services_.clock.now());
   try {
     using Fault = object::Step::Fault;
@@ -327,7 +356,7 @@ void ObjectActor::settle_mail(const ObjectEvent& event, const MailEnded& ended) 
       step.retry_mail(ended.mail, passing ? Fault::passing : Fault::final, *ended.error);
     }
   } catch (const ObjectError& error) {
-    return unreadable(event, error.error());
+    return put_off(services_, *event, error.error());
   }
   leave(step, std::nullopt);
 }
@@ -387,6 +416,11 @@ void ObjectActor::advance(std::unique_ptr<Running> running, const std::function<
     if (!r.start) throw std::logic_error("it awaits something that its Context did not offer");
     if (services_.closing.load(std::memory_order_relaxed))
       throw ObjectError(ErrorCode::shutting_down, "the engine closes");
+  } catch (const DiskFull&) {
+    r.end();
+    r.task = Reply{};  // its locals go while its members are there
+    put_off(services_, *r.event, Services::disk_full_error());
+    return forget();
   } catch (const ObjectError& error) {
     return finish(r, tl::unexpected(error.error()));
   } catch (const std::exception& error) {
@@ -451,53 +485,60 @@ void ObjectActor::leave(Running& r, std::optional<Result<Reply>> reply) {
     std::optional<Result<Reply>> reply;
     object::Effects effects;
     std::vector<SocketPtr> open;
+    std::unordered_map<std::uint64_t, std::string> attached;
     std::function<void(std::function<void()>)> start;
     std::uint64_t waiter;
   };
   auto leaving = std::make_shared<Leaving>(Leaving{r.event, std::move(reply), std::move(r.effects()), std::move(open),
-                                                   std::exchange(r.start, nullptr), r.waiter});
-  gate(std::move(r.writes()),
-       [leaving = std::move(leaving), &services = services_, id = id_, opened](const Result<void>& durable) {
-         const NoLane on_writer;
-         const auto& effects = leaving->effects;
-         if (!durable) {
-           if (opened) services.sockets.remove(*std::get<OnSocketOpen>(leaving->event->what).socket);
-           if (leaving->start)
-             services.router->send(std::make_shared<ObjectEvent>(id, Resume{leaving->waiter, durable.error()}));
-           if (leaving->reply && leaving->event->done) leaving->event->done(tl::unexpected(durable.error()));
-           return;
-         }
-         if (effects.alarm != 0) services.on_alarm(id, effects.alarm);
-         if (effects.events) services.hub.notify(id);
-         for (const auto& mail : effects.mail) services.on_mail(mail);
-         for (const auto& [socket, frame] : effects.frames) {
-           const auto to = std::find_if(leaving->open.begin(), leaving->open.end(),
-                                        [id = socket](const auto& one) { return one->id == id; });
-           if (to == leaving->open.end()) continue;
-           if (const auto* message = std::get_if<SocketMessage>(&frame)) (*to)->peer->send(*message);
-           else (*to)->peer->close(std::get<SocketClose>(frame));
-         }
-         for (const auto& work : effects.work) {
-           services.offload.post([&services, id, work] {
-             OnDeferred back;
-             try {
-               back.then = work();
-             } catch (const std::exception& error) {
-               back.thrown = error.what();
-             } catch (...) {
-               back.thrown = "something that is no std::exception";
-             }
-             services.router->send(std::make_shared<ObjectEvent>(id, std::move(back)));
-           });
-         }
-         if (leaving->start) {
-           leaving->start([alive = std::weak_ptr(services.alive), id, waiter = leaving->waiter] {
-             if (const auto held = alive.lock())
-               (*held)->router->send(std::make_shared<ObjectEvent>(id, Resume{waiter}));
-           });
-         }
-         if (leaving->reply && leaving->event->done) leaving->event->done(std::move(*leaving->reply));
-       });
+                                                   r.attachments(), std::exchange(r.start, nullptr), r.waiter});
+  ahead_.gate(std::move(r.writes()),
+              [leaving = std::move(leaving), &services = services_, id = id_, opened](const Result<void>& durable) {
+                const NoLane on_writer;
+                const auto& effects = leaving->effects;
+                if (!durable) {
+                  if (opened) services.sockets.remove(*std::get<OnSocketOpen>(leaving->event->what).socket);
+                  if (leaving->start)
+                    services.router->send(std::make_shared<ObjectEvent>(id, Resume{leaving->waiter, durable.error()}));
+                  // An attachment runs ahead of the disk too; a connection whose attachment never was begins anew.
+                  for (const auto& one : leaving->open)
+                    if (leaving->attached.contains(one->id)) one->peer->close(kTryAgainLater);
+                  if (leaving->start) return;
+                  if (durable.error().code == ErrorCode::insufficient_storage)
+                    put_off(services, *leaving->event, durable.error());
+                  else leaving->event->refuse(durable.error());
+                  return;
+                }
+                if (effects.alarm != 0) services.on_alarm(id, effects.alarm);
+                if (effects.events) services.hub.notify(id);
+                for (const auto& mail : effects.mail) services.on_mail(mail);
+                for (const auto& [socket, frame] : effects.frames) {
+                  const auto to = std::find_if(leaving->open.begin(), leaving->open.end(),
+                                               [id = socket](const auto& one) { return one->id == id; });
+                  if (to == leaving->open.end()) continue;
+                  if (const auto* message = std::get_if<SocketMessage>(&frame)) (*to)->peer->send(*message);
+                  else (*to)->peer->close(std::get<SocketClose>(frame));
+                }
+                for (const auto& work : effects.work) {
+                  services.offload.post([&services, id, work] {
+                    OnDeferred back;
+                    try {
+                      back.then = work();
+                    } catch (const std::exception& error) {
+                      back.thrown = error.what();
+                    } catch (...) {
+                      back.thrown = "something that is no std::exception";
+                    }
+                    services.router->send(std::make_shared<ObjectEvent>(id, std::move(back)));
+                  });
+                }
+                if (leaving->start) {
+                  leaving->start([alive = std::weak_ptr(services.alive), id, waiter = leaving->waiter] {
+                    if (const auto held = alive.lock())
+                      (*held)->router->send(std::make_shared<ObjectEvent>(id, Resume{waiter}));
+                  });
+                }
+                if (leaving->reply && leaving->event->done) leaving->event->done(std::move(*leaving->reply));
+              });
 }
 
 void ObjectActor::evicted() {

@@ -4,8 +4,8 @@
 // awaits begins behind the output gate and comes back as an event, Resume. Meanwhile other events run, unless a handler
 // blocks them (while it activates the instance, or in block_while): then they queue up here.
 //
-// What a handler threw, or a store that could not read, drops the instance, and ends the handlers that wait in it: the
-// next event makes it anew from what is on disk.
+// What a handler threw, a store that could not read, or a full disk, which refused what was written, drops the instance
+// and ends the handlers that wait in it: the next event makes it anew from what is on disk.
 #pragma once
 
 #include <deque>
@@ -33,6 +33,7 @@ class ObjectActor final : public Resident {
   };
 
   void handle(const EnvelopePtr& envelope) override;
+  void forget() override;
   [[nodiscard]] bool busy() const noexcept override;
   void evicted() override;
 
@@ -40,8 +41,7 @@ class ObjectActor final : public Resident {
   // False: there is nothing to do, and it was said.
   [[nodiscard]] bool wanted(const ObjectEventPtr& event);
   void resume(const Resume& resume);
-  void settle_mail(const ObjectEvent& event, const MailEnded& ended);
-  void unreadable(const ObjectEvent& event, const Error& error);
+  void settle_mail(const ObjectEventPtr& event, const MailEnded& ended);
   // Runs the handler on to its end or its next await.
   void advance(std::unique_ptr<Running> running, const std::function<void()>& go);
   void finish(Running& running, Result<Reply> reply);

@@ -43,13 +43,18 @@ void RuntimeDirectory::publish(const runtime::Record& record) {
   records_[record.name] = record;
 }
 
+std::map<std::string, runtime::Record, std::less<>> RuntimeDirectory::all() const {
+  const std::shared_lock lock(mutex_);
+  return records_;
+}
+
 Registry::Registry(caf::actor_config& config, Services& services, RuntimeDirectory& directory, Fence fence,
                    std::vector<runtime::Record> known)
     : caf::event_based_actor(config),
       services_(services),
       directory_(directory),
       fence_(std::move(fence)),
-      in_flight_(services.store) {
+      ahead_(services.store, services.pipeline) {
   // Nobody could be heard while the engine was down: silence counts from now.
   for (auto& record : known) {
     record.seen_at = services_.clock.now();
@@ -85,8 +90,16 @@ caf::behavior Registry::make_behavior() {
   return {[this](const RegistryEnvelopePtr& envelope) { handle(envelope); }};
 }
 
+// What was published was durable. When a runtime was last heard of is on no disk.
+void Registry::forget() {
+  auto durable = directory_.all();
+  for (auto& [name, record] : durable)
+    if (const auto known = records_.find(name); known != records_.end()) record.seen_at = known->second.seen_at;
+  records_ = std::move(durable);
+}
+
 void Registry::handle(const RegistryEnvelopePtr& envelope) {
-  in_flight_.prune(services_.pipeline.durable());
+  if (ahead_.look() == Ahead::Verdict::refused) forget();
   if (!envelope->runtime.empty()) return apply(envelope->runtime, envelope);
   std::vector<std::string> names;
   for (const auto& [name, record] : records_) names.push_back(name);
@@ -102,8 +115,9 @@ void Registry::apply(const std::string& name, const RegistryEnvelopePtr& envelop
       envelope->done(fail(ErrorCode::too_large, "there are runtimes_max runtimes already; remove some or raise it"));
     return;
   }
-  const runtime::Context context{kDefaultProject, name,      services_.clock.now(), services_.random, services_.limits,
-                                 services_.vault, in_flight_};
+  const runtime::Context context{
+      kDefaultProject, name,           services_.clock.now(), services_.random, services_.limits,
+      services_.vault, ahead_.reader()};
   auto step = runtime::apply(before, envelope->command, context);
   const bool heartbeat = std::holds_alternative<runtime::Heartbeat>(envelope->command);
   if (step.reply && heartbeat && !step.record && before) records_[name].seen_at = context.now;
@@ -121,12 +135,7 @@ void Registry::apply(const std::string& name, const RegistryEnvelopePtr& envelop
     if (durable) envelope->done(std::move(*reply));
     else envelope->done(tl::unexpected(durable.error()));
   };
-  if (step.writes.empty()) {
-    services_.pipeline.after(last_commit_, std::move(open));
-    return;
-  }
-  last_commit_ = services_.pipeline.submit(step.writes, std::move(open));
-  in_flight_.add(last_commit_, std::move(step.writes));
+  ahead_.gate(std::move(step.writes), std::move(open));
 }
 
 }  // namespace holdfast::shell

@@ -12,7 +12,7 @@
 #include <shared_mutex>
 
 #include "actors/runtime/runtime.hpp"
-#include "actors/session/overlay.hpp"
+#include "actors/shell/ahead.hpp"
 #include "actors/shell/services.hpp"
 
 namespace holdfast::shell {
@@ -25,6 +25,7 @@ class RuntimeDirectory {
   [[nodiscard]] std::uint64_t online() const;
 
   // For the registry.
+  [[nodiscard]] std::map<std::string, runtime::Record, std::less<>> all() const;
   void publish(const runtime::Record& record);
 
  private:
@@ -54,14 +55,14 @@ class Registry final : public caf::event_based_actor {
 
  private:
   void handle(const RegistryEnvelopePtr& envelope);
+  void forget();
   void apply(const std::string& name, const RegistryEnvelopePtr& envelope);
 
   Services& services_;
   RuntimeDirectory& directory_;
   Fence fence_;
   std::map<std::string, runtime::Record, std::less<>> records_;
-  session::InFlight in_flight_;
-  std::uint64_t last_commit_ = 0;
+  Ahead ahead_;
 };
 
 // Sends an envelope to the registry from any thread.

@@ -2,13 +2,14 @@
 // into the commit pipeline, answers behind the output gate, and a way out that loses nothing.
 //
 // The state in memory runs ahead of the disk by what is in flight. An answer leaves when the commit it stands on
-// is durable: its own write set, or for a read the last one before it. If a commit fails the engine is latched broken,
-// so a state that was never durable is never shown.
+// is durable: its own write set, or for a read the last one before it. If the outcome of a commit is unknown the engine
+// is latched broken; if a full disk refused it, the next event begins with forget() and is applied to what the store
+// has. So a state that was never durable is never shown, and nothing is written on top of it.
 #pragma once
 
 #include <caf/all.hpp>
 
-#include "actors/session/overlay.hpp"
+#include "actors/shell/ahead.hpp"
 #include "actors/shell/envelope.hpp"
 #include "actors/shell/services.hpp"
 
@@ -24,14 +25,13 @@ class Resident : public caf::event_based_actor {
   virtual void handle(const EnvelopePtr& envelope) = 0;
   // Whether it holds what is not on disk and must stay in memory.
   [[nodiscard]] virtual bool busy() const noexcept { return false; }
+  // What it has in memory was refused: the store is what is true.
+  virtual void forget() = 0;
   // It leaves memory: everything is durable.
   virtual void evicted() {}
-  // `open` is called once `writes` and all that was written before are durable, with NoLane.
-  void gate(WriteSet writes, std::function<void(const Result<void>&)> open);
-
   Services& services_;
   const ObjectId id_;
-  session::InFlight in_flight_;
+  Ahead ahead_;
 
  public:
   // How many envelopes it has handled, or is handling; any thread.
@@ -40,7 +40,6 @@ class Resident : public caf::event_based_actor {
  private:
   void leave_if_idle();
 
-  std::uint64_t last_commit_ = 0;
   std::atomic<std::uint64_t> handled_{0};  // written by the actor alone
 };
 

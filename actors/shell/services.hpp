@@ -61,6 +61,20 @@ struct Services {
   std::function<void(const ObjectId&)> on_shredded;
   // Whoever may call back from outside the engine holds it while it does: the engine does not go before it is let go.
   std::shared_ptr<Services*> alive = std::make_shared<Services*>(this);
+  // Less than the reserve is left: what grows the store is refused before it is applied.
+  [[nodiscard]] bool disk_full() const noexcept { return store.free_bytes() < limits.disk_reserve_bytes; }
+  [[nodiscard]] static Error disk_full_error() {
+    constexpr std::int64_t kRetryMs = 5'000;
+    return {
+        ErrorCode::insufficient_storage,
+        "the disk is full: what is left is kept for what ends or deletes. Nothing was written. Free some space; the "
+        "server goes on by itself",
+        {},
+        kRetryMs,
+        {}};
+  }
+  // Not even that is left: nothing can be written.
+  [[nodiscard]] bool disk_used_up() const noexcept { return store.free_bytes() < Store::kSpareBytes; }
   std::atomic<bool> closing{false};  // handlers may not wait any more
   std::atomic<std::uint64_t> waiters{
       0};  // numbers what handlers wait for, once in a process: a late answer finds nobody

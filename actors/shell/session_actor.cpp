@@ -1,6 +1,7 @@
 #include "actors/shell/session_actor.hpp"
 
 #include "actors/shell/lane.hpp"
+#include "actors/shell/router.hpp"
 
 namespace holdfast::shell {
 namespace {
@@ -15,11 +16,21 @@ void count(Counters& counters, const session::Effects& effects) {
   if (effects.completed != 0) counters.completed.fetch_add(effects.completed, kOrder);
 }
 
+// The store cannot be read or written now, and nothing has changed. Who asked is told; what nobody waits for comes
+// again.
+void put_off(Services& services, const SessionCommand& command, const Error& error) {
+  constexpr Time kAgainMs = 1'000;
+  if (command.done) return command.done(tl::unexpected(error));
+  if (std::holds_alternative<session::Fence>(command.command)) return;  // the reconciler looks again by itself
+  services.timers.at(services.clock.now() + kAgainMs, [&services, to = command.to, again = command.command] {
+    services.router->send(std::make_shared<SessionCommand>(to, again));
+  });
+}
+
 void depart(Services& services, SessionCommand& command, const Result<void>& durable) {
-  if (!durable) {
-    if (command.done) command.done(tl::unexpected(durable.error()));
-    return;
-  }
+  if (!durable && durable.error().code == ErrorCode::insufficient_storage)
+    return put_off(services, command, durable.error());
+  if (!durable) return command.refuse(durable.error());
   const auto& effects = command.effects;
   count(services.counters, effects);
   if (effects.events) services.hub.notify(command.to);
@@ -33,7 +44,7 @@ void depart(Services& services, SessionCommand& command, const Result<void>& dur
 }  // namespace
 
 Result<void> SessionActor::activate() {
-  auto loaded = session::load(in_flight_, id_);
+  auto loaded = session::load(ahead_.reader(), id_);
   if (!loaded) return tl::unexpected(std::move(loaded.error()));
   entity_ = std::make_unique<session::Entity>(std::move(*loaded));
   services_.counters.activations.fetch_add(1, std::memory_order_relaxed);
@@ -42,14 +53,10 @@ Result<void> SessionActor::activate() {
 
 void SessionActor::handle(const EnvelopePtr& envelope) {
   const auto command = std::static_pointer_cast<SessionCommand>(envelope);  // the Router sends sessions nothing else
+  if (session::grows(command->command) && services_.disk_full())
+    return put_off(services_, *command, Services::disk_full_error());
   if (!entity_) {
-    if (auto ok = activate(); !ok) {
-      constexpr Time kAgainMs = 1'000;
-      command->refuse(ok.error());
-      if (std::holds_alternative<session::Alarm>(command->command))
-        services_.on_alarm(id_, services_.clock.now() + kAgainMs);  // nobody waits for it, so it must come again
-      return;
-    }
+    if (auto ok = activate(); !ok) return put_off(services_, *command, ok.error());
   }
   const session::Context context{id_,
                                  services_.clock.now(),
@@ -59,7 +66,7 @@ void SessionActor::handle(const EnvelopePtr& envelope) {
                                  services_.signer,
                                  services_.store_id,
                                  services_.durability,
-                                 in_flight_};
+                                 ahead_.reader()};
   auto step = session::apply(*entity_, command->command, context);
   if (step.reload) entity_.reset();
   leave_through_gate(command, std::move(step));
@@ -69,7 +76,7 @@ void SessionActor::leave_through_gate(const SessionCommandPtr& command, session:
   command->reply = std::move(step.reply);
   command->effects = std::move(step.effects);
   if (command->effects.ready && entity_) command->terms = session::terms_of(entity_->document);
-  gate(std::move(step.writes), [command, &services = services_](const Result<void>& durable) {
+  ahead_.gate(std::move(step.writes), [command, &services = services_](const Result<void>& durable) {
     const NoLane on_writer;
     depart(services, *command, durable);
   });

@@ -12,6 +12,7 @@ class SessionActor final : public Resident {
 
  private:
   void handle(const EnvelopePtr& envelope) override;
+  void forget() override { entity_.reset(); }
   [[nodiscard]] Result<void> activate();
   void leave_through_gate(const SessionCommandPtr& command, session::Step step);
 

@@ -20,10 +20,16 @@ ObjectId owner() { return {std::string(kDefaultProject), "webhooks/project"}; }
 
 Result<void> WebhookKeys::load() {
   const std::lock_guard lock(mutex_);
+  return read();
+}
+
+Result<void> WebhookKeys::read() {
   auto key = services_.store.get(Family::vault, Vault::session_key_key(owner()));
   if (!key) return tl::unexpected(std::move(key.error()));
   auto sealed = services_.store.get(Family::vault, Vault::value_key(owner(), kLabel));
   if (!sealed) return tl::unexpected(std::move(sealed.error()));
+  keys_.clear();
+  sealed_key_ = key->value_or("");
   if (!*key || !*sealed) return {};
   auto plain = services_.vault.open_value(owner(), **key, kLabel, **sealed);
   if (!plain) return tl::unexpected(std::move(plain.error()));
@@ -36,12 +42,20 @@ Result<void> WebhookKeys::load() {
   }
   if (!known || !d.done()) return session::damaged("list of webhook secrets");
   keys_ = std::move(keys);
-  sealed_key_ = **key;
   return {};
+}
+
+Result<void> WebhookKeys::look_behind() {
+  const auto epoch = services_.pipeline.epoch();
+  if (epoch == epoch_) return {};
+  auto ok = read();
+  if (ok) epoch_ = epoch;
+  return ok;
 }
 
 std::vector<std::string> WebhookKeys::secrets() {
   const std::lock_guard lock(mutex_);
+  (void)look_behind();  // without the store, those that signed before
   if (keys_.empty()) make([](auto) {});
   std::vector<std::string> secrets;
   for (const auto& key : keys_)
@@ -51,6 +65,7 @@ std::vector<std::string> WebhookKeys::secrets() {
 
 void WebhookKeys::rotate(std::function<void(Result<std::string>)> done) {
   const std::lock_guard lock(mutex_);
+  if (auto ok = look_behind(); !ok) return done(tl::unexpected(std::move(ok.error())));
   make(std::move(done));
 }
 
@@ -77,9 +92,9 @@ void WebhookKeys::make(std::function<void(Result<std::string>)> done) {
   auto sealed = services_.vault.seal_value(owner(), sealed_key_, kLabel, plain, services_.random);
   if (!sealed) return done(tl::unexpected(std::move(sealed.error())));
   writes.put(Family::vault, Vault::value_key(owner(), kLabel), std::move(*sealed));
-  // A secret that signs before it is durable is harmless: the engine that signed with it is latched broken if it
-  // never becomes so.
-  services_.pipeline.submit(writes,
+  // A secret that signs before it is durable is harmless: if it never becomes so it is forgotten, or the engine that
+  // signed with it is latched broken.
+  services_.pipeline.submit(writes, epoch_,
                             [done = std::move(done), secret = keys_.front().secret](const Result<void>& durable) {
                               const NoLane on_writer;
                               if (durable) done(secret);

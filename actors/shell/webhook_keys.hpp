@@ -36,8 +36,13 @@ class WebhookKeys {
   static constexpr std::size_t kKeys = 8;
   Services& services_;
   std::mutex mutex_;
+  // Under mutex_: forgets keys that a full disk refused. Errors: internal.
+  [[nodiscard]] Result<void> look_behind();
+  [[nodiscard]] Result<void> read();  // under mutex_
+
   Keys keys_;
-  std::string sealed_key_;  // of the vault, for this owner
+  std::string sealed_key_;   // of the vault, for this owner
+  std::uint64_t epoch_ = 0;  // of the pipeline, when the keys were what they are
 };
 
 }  // namespace holdfast::shell

@@ -57,6 +57,7 @@ constexpr std::array kFields{
     HOLDFAST_LIMIT(commit_batch_bytes_max),
     HOLDFAST_LIMIT(sync_slow_ms),
     HOLDFAST_LIMIT(overload_delay_ms),
+    HOLDFAST_LIMIT(disk_reserve_bytes),
     HOLDFAST_LIMIT(object_key_bytes_max),
     HOLDFAST_LIMIT(object_value_bytes_max),
     HOLDFAST_LIMIT(object_event_bytes_max),

@@ -71,7 +71,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options) {
                            *parts.random);
   if (!key) return tl::unexpected(std::move(key.error()));
   parts.master_key = *key;
-  auto opened = open_rocks(options.data, parts.clock->now(), *parts.random, *parts.logger, options.recovery);
+  auto opened = open_rocks(options.data, parts.clock->now(), *parts.random, *parts.logger, {nullptr, options.recovery});
   if (!opened) return tl::unexpected(std::move(opened.error()));
   const auto check = derive_key(*key, 3, "hf-check");
   if (auto ok = check_master_key(*opened->store, to_hex({reinterpret_cast<const char*>(check.data()), check.size()}));
@@ -513,6 +513,7 @@ const Limits& Engine::limits() const noexcept { return impl_->limits(); }
 void Engine::begin_round(std::size_t commits_max) noexcept { impl_->pipeline().begin_lending(commits_max); }
 void Engine::end_round() { impl_->pipeline().end_lending(); }
 
+bool Engine::disk_full() const noexcept { return impl_->disk_full(); }
 Health Engine::health() const noexcept { return impl_->health(); }
 EngineStats Engine::stats() const { return impl_->stats(); }
 bool Engine::overloaded() const noexcept { return impl_->overloaded(); }

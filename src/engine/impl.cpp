@@ -126,6 +126,9 @@ Result<void> Engine::Impl::start() {
     parts_.logger->error("the store is broken, every write is refused from now on: {}", error.detail);
     for (const auto& hook : hooks) hook(error);
   });
+  pipeline_.on_refused([this](const Error& error) {
+    if (!refusing_.exchange(true)) parts_.logger->error("nothing can be written: {}", error.detail);
+  });
   pipeline_.on_batch_end([this] {
     const std::lock_guard lock(hooks_mutex_);
     for (const auto& hook : batch_hooks_) hook();
@@ -147,6 +150,7 @@ Result<void> Engine::Impl::start() {
     pipeline_.start();
     timers_.start();
   }
+  watch_disk();
   timers_.at(clock().now() + kHousekeepingMs, [this] { housekeeping(); });
   if (!parts_.identity.clean) shred_later();  // the rewriting that a crash may have kept from happening
   timers_.at(clock().now(), [this] { reconcile(static_cast<Time>(limits().reconcile_interval_ms)); });
@@ -180,7 +184,22 @@ Engine::Impl::~Impl() {
   pipeline_.stop();
 }
 
+void Engine::Impl::watch_disk() {
+  if (!services_.disk_used_up()) refusing_ = false;
+  if (services_.disk_full() == disk_full_) return;
+  disk_full_ = !disk_full_;
+  const auto free = parts_.store->free_bytes();
+  if (disk_full_)
+    parts_.logger->error(
+        "the disk is full: {} bytes are left, less than disk_reserve_bytes ({}). Until space is free again only what "
+        "ends or deletes is written; what is new is answered insufficient_storage",
+        free, limits().disk_reserve_bytes);
+  else parts_.logger->info("the disk has space again: {} bytes are left, and everything is written", free);
+}
+
 void Engine::Impl::housekeeping() {
+  parts_.store->tend();
+  watch_disk();
   router_->sweep(clock().now(), static_cast<Time>(limits().idle_evict_ms));
   if (const auto slow = disk_watch_.look(pipeline_.stats(), clock().now())) parts_.logger->warn(*slow);
   timers_.at(clock().now() + kHousekeepingMs, [this] { housekeeping(); });

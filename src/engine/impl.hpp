@@ -83,6 +83,7 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   [[nodiscard]] std::unique_ptr<Subscription> watch(const std::string& session, std::function<void()> wake);
   [[nodiscard]] EngineStats stats();
   [[nodiscard]] bool overloaded() const noexcept { return pipeline_.overloaded(); }
+  [[nodiscard]] bool disk_full() const noexcept { return services_.disk_full(); }
   void close();
 
   [[nodiscard]] const Limits& limits() const noexcept { return parts_.options.limits; }
@@ -112,6 +113,8 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   [[nodiscard]] Result<void> start();
   [[nodiscard]] std::optional<Error> closed_door() const;
   void housekeeping();
+  // Says when the disk becomes full, and when no longer.
+  void watch_disk();
   // Ends what silent runtimes left behind: marks them, and sends what they held back to its queues.
   void reconcile(Time delay);
   [[nodiscard]] Result<void> fence(const std::string& runtime);
@@ -154,6 +157,8 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   std::atomic<Health> health_{Health::recovering};
   std::atomic<bool> shredding_{false};
   bool abandoned_ = false;
+  bool disk_full_ = false;             // when it was last looked at
+  std::atomic<bool> refusing_{false};  // a batch was refused since there was space
   std::mutex hooks_mutex_;
   std::vector<std::function<void(const Error&)>> broken_hooks_;
   std::vector<std::function<void()>> batch_hooks_;

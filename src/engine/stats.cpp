@@ -54,6 +54,7 @@ EngineStats Engine::Impl::stats() {
   s.reconciles = reconciles_;
   s.reconcile_failures = reconcile_failures_;
   s.reconciled_at = reconciled_at_;
+  s.disk_full = disk_full() ? 1 : 0;
   return s;
 }
 

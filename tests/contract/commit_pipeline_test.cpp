@@ -45,6 +45,8 @@ class SlowStore final : public Store {
     return store_.write(batch, durability);
   }
   Result<void> sync() override { return store_.sync(); }
+  std::uint64_t free_bytes() const noexcept override { return store_.free_bytes(); }
+  void tend() override { store_.tend(); }
   Result<void> compact(Family, const Range&) override { return {}; }
 
   void permit(int writes) {
@@ -334,9 +336,8 @@ TEST_CASE("pipeline: completions run in order, also from many threads") {
 }
 
 TEST_CASE("pipeline: a failed write latches, and everything behind it gets the error") {
-  const auto [fault, code] = GENERATE(std::pair(MemoryStore::Fault::unknown_lost, ErrorCode::commit_unknown),
-                                      std::pair(MemoryStore::Fault::unknown_kept, ErrorCode::commit_unknown),
-                                      std::pair(MemoryStore::Fault::full, ErrorCode::insufficient_storage));
+  const auto fault = GENERATE(MemoryStore::Fault::unknown_lost, MemoryStore::Fault::unknown_kept);
+  const auto code = ErrorCode::commit_unknown;
   MemoryStore store;
   CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
   Log log;
@@ -390,6 +391,84 @@ TEST_CASE("pipeline: what was handed in while the write failed fails too, and wa
   CHECK(log.text() == "1! 2! 3! ");
   CHECK(hooks == 1);
   CHECK(store.begun() == 1);
+}
+
+TEST_CASE("pipeline: a batch that the disk has no room for is refused, and the pipeline goes on") {
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+  Log log;
+  int hooks = 0;
+  pipeline.on_broken([](const Error&) { FAIL("it is known what the disk has"); });
+  pipeline.on_refused([&](const Error& error) {
+    CHECK(error.code == ErrorCode::insufficient_storage);
+    CHECK(log.text() == "1 2! after2! ");
+    ++hooks;
+  });
+  pipeline.submit(one("a"), log.note("1"));
+  pipeline.commit_once();
+  const auto before = pipeline.epoch();
+  store.inject(MemoryStore::Fault::full);
+  CHECK(pipeline.submit(one("b"), before, log.note("2")) == 2);
+  pipeline.after(2, before, log.note("after2"));
+  CHECK(pipeline.commit_once());
+  CHECK(hooks == 1);
+  CHECK_FALSE(pipeline.broken());
+  const auto now = pipeline.epoch();
+  CHECK(now == before + 1);
+  CHECK(pipeline.refused(2, before));
+  CHECK_FALSE(pipeline.refused(1, before));
+  CHECK_FALSE(pipeline.refused(0, before));
+
+  pipeline.after(1, before, log.note("durable"));  // is durable whatever came later
+  pipeline.after(2, before, log.note("refused"));
+  pipeline.submit(one("late"), before, log.note("late"));
+  CHECK(pipeline.submit(one("c"), now, log.note("3")) == 3);
+  pipeline.after(3, now, log.note("after3"));
+  CHECK(pipeline.commit_once());
+  CHECK(log.text() == "1 2! after2! durable refused! late! 3 after3 ");
+  CHECK(pipeline.durable() == 3);
+  CHECK(pipeline.refused(2, before));  // though later ones are durable
+  CHECK(pipeline.stats().commits == 2);
+  CHECK(pipeline.stats().refusals == 1);
+  CHECK(rows_of(store, {"", ""}) == test::Rows{{"a", "v"}, {"c", "v"}});
+}
+
+TEST_CASE("pipeline: what was handed in while a batch was refused shares its fate, and waiters for room are refused") {
+  SlowStore store;
+  CommitPipeline pipeline(store, Durability::synced, 1);
+  Log log;
+  pipeline.start();
+  const auto before = pipeline.epoch();
+  store.memory().inject(MemoryStore::Fault::full);
+  pipeline.submit(one("a"), before, log.note("1"));
+  store.wait_begun(1);
+  pipeline.submit(one("b"), before, log.note("2"));
+  std::thread waiter([&] { pipeline.submit(one("c"), before, log.note("3")); });
+  std::this_thread::sleep_for(20ms);
+  store.permit(2);
+  waiter.join();
+  pipeline.submit(one("d"), log.note("4"));
+  pipeline.stop();
+  CHECK(log.text() == "1! 2! 3! 4 ");
+  CHECK(rows_of(store, {"", ""}) == test::Rows{{"d", "v"}});
+}
+
+TEST_CASE("pipeline: after more refusals than it remembers, in doubt a commit was refused") {
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+  const auto last = pipeline.submit(one("a"), nullptr);
+  pipeline.commit_once();
+  const auto epoch = pipeline.epoch();
+  store.set_free_bytes(0);
+  for (int i = 0; i < 1'024; ++i) {
+    pipeline.submit(one("b"), nullptr);
+    pipeline.commit_once();
+  }
+  CHECK_FALSE(pipeline.refused(last, epoch));
+  pipeline.submit(one("b"), nullptr);
+  pipeline.commit_once();
+  CHECK(pipeline.refused(last, epoch));
+  CHECK_FALSE(pipeline.refused(last, epoch + 1));
 }
 
 TEST_CASE("pipeline: stop() commits what is open, and is idempotent") {

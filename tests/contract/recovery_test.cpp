@@ -324,15 +324,6 @@ TEST_CASE("recovery: an unknown column family is a newer format") {
   CHECK(refused.error().detail.find("newer format") != std::string::npos);
 }
 
-TEST_CASE("recovery: a write that the disk has no room for is refused before it begins") {
-  const TempDir directory;
-  CHECK(check_space(directory.path(), 1));
-  const auto full = check_space(directory.path(), std::uint64_t{1} << 62);
-  REQUIRE_FALSE(full);
-  CHECK(full.error().code == ErrorCode::insufficient_storage);
-  CHECK(full.error().detail.find("nothing was written") != std::string::npos);
-}
-
 TEST_CASE("recovery: the secrets of rows are in no log of RocksDB's own") {
   const TempDir directory;
   const std::string secret = "a-value-that-nobody-may-log";

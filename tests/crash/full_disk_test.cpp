@@ -1,6 +1,9 @@
 // A disk that takes no more: every file ends at a size that the kernel refuses to pass (RLIMIT_FSIZE), in the middle of
 // a write. Nothing is acknowledged that is not there, and the next start has all of it.
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 
 #include <csignal>
 #include <map>
@@ -33,6 +36,51 @@ class FullDisk {
   rlimit before_{};
   sighandler_t handler_ = SIG_DFL;
 };
+
+// A disk of `bytes` at `path`, seen by this thread and its children only.
+class SmallDisk {
+ public:
+  SmallDisk(std::string path, std::uint64_t bytes) : path_(std::move(path)) {
+    if (::unshare(CLONE_NEWNS) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return;
+    (void)::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+    const auto size = "size=" + std::to_string(bytes);
+    there_ = ::mount("none", path_.c_str(), "tmpfs", 0, size.c_str()) == 0;
+  }
+  ~SmallDisk() {
+    if (there_) ::umount2(path_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  [[nodiscard]] bool there() const noexcept { return there_; }
+  // Somebody else uses all but `bytes`.
+  void leave(std::uint64_t bytes) const {
+    empty();
+    struct statvfs about {};
+    REQUIRE(::statvfs(path_.c_str(), &about) == 0);
+    const auto free = about.f_bavail * about.f_frsize;
+    REQUIRE(free > bytes);
+    const int file = ::open(filler().c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    REQUIRE(::posix_fallocate(file, 0, static_cast<off_t>(free - bytes)) == 0);
+    ::close(file);
+  }
+  void empty() const { std::filesystem::remove(filler()); }
+
+ private:
+  [[nodiscard]] std::string filler() const { return path_ + "/filler"; }
+  const std::string path_;
+  bool there_ = false;
+};
+
+// Looks until it is so: a full disk is noticed within a second or two.
+template <class Condition>
+bool becomes(const Condition& condition) {
+  for (int i = 0; i < 600; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  return false;
+}
 
 struct Ledger {
   std::mutex mutex;
@@ -132,6 +180,71 @@ TEST_CASE("a full disk: no false 202, and after a restart with room everything a
             std::to_string(ledger.acknowledged.size() + ledger.refused.size()));
     }
   }
+}
+
+TEST_CASE(
+    "a disk that fills up: what is new is refused, the rest goes on, and with space again service resumes by itself") {
+  constexpr std::uint64_t kMiB = 1 << 20;
+  Server server({"--disk-reserve-bytes", std::to_string(32 * kMiB), "--log-level", "info"});
+  REQUIRE(server.terminate() == 0);
+  const SmallDisk disk(server.data(), 256 * kMiB);
+  if (!disk.there()) {
+    WARN("not run: this needs the right to mount a file system");
+    return;
+  }
+  server.start();
+  Client client(server.port());
+  std::set<std::string> acknowledged;
+  int next = 0;
+  const auto admit = [&] {
+    const auto id = "m" + std::to_string(next++);
+    auto reply = client.post("/v1/sessions/s/messages", body_of(id, 1'000));
+    if (reply.status == 202) acknowledged.insert(id);
+    return reply;
+  };
+  const auto metric = [&](const std::string& line) {
+    return client.get("/metrics").body.find("\n" + line + "\n") != std::string::npos;
+  };
+  for (int i = 0; i < 50; ++i) REQUIRE(admit().status == 202);
+  for (const auto* other : {"a", "b"})
+    REQUIRE(client.post("/v1/sessions/" + std::string(other) + "/messages", body_of("x", 10)).status == 202);
+
+  // Less than the reserve: what ends or deletes is still written.
+  disk.leave(16 * kMiB);
+  REQUIRE(becomes([&] { return metric("holdfast_disk_full 1"); }));
+  const auto refused = admit();
+  CHECK(refused.problem() == "503 insufficient_storage");
+  CHECK(!refused.header("retry-after").empty());
+  CHECK(client.get("/readyz").at("/disk") == "full");
+  CHECK(client.get("/v1/sessions/s/messages").status == 200);
+  CHECK(client.request("DELETE", "/v1/sessions/a").status == 204);
+  CHECK(client.get("/v1/sessions/a").status == 410);
+  disk.empty();
+  REQUIRE(becomes([&] { return admit().status == 202; }));
+  CHECK(client.get("/readyz").at("/disk") == "(none)");
+
+  // Nothing: no write at all, and the process goes on.
+  disk.leave(kMiB / 2);
+  REQUIRE(becomes([&] { return metric("holdfast_disk_full 1"); }));
+  CHECK(admit().problem() == "503 insufficient_storage");
+  CHECK(client.request("DELETE", "/v1/sessions/b").problem() == "503 insufficient_storage");
+  CHECK(client.get("/v1/sessions/b").status == 200);
+  CHECK(client.get("/v1/sessions/s/messages").status == 200);
+  disk.empty();
+  REQUIRE(becomes([&] { return admit().status == 202; }));
+  CHECK(client.request("DELETE", "/v1/sessions/b").status == 204);
+  CHECK_FALSE(metric("holdfast_disk_refusals_total 0"));
+  INFO("the server's log: " << server.log());
+  CHECK(server.log().find("the disk is full") != std::string::npos);
+  CHECK(server.log().find("the disk has space again") != std::string::npos);
+
+  server.kill9();
+  server.start();
+  Client again(server.port());
+  const auto there = messages_of(again, "s");
+  CHECK(there.size() == acknowledged.size());
+  for (const auto& id : acknowledged) CHECK(there.contains(id));
+  server.kill9();
 }
 
 TEST_CASE("a start on a full disk loses nothing, whether it is refused or serves") {

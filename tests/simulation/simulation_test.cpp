@@ -27,7 +27,8 @@ TEST_CASE("the engine keeps its word under crashes, faults and interleavings") {
       "%llu seeds: %llu crashes, %llu faults, %llu replays, %llu batches, %llu refusals, %llu deliveries, "
       "%llu merged, %llu replaced, %llu expired (seen), %llu evictions, %llu interrupts, "
       "%llu steers, %llu redrives, %llu pushes, %llu accepted, %llu callbacks, %llu given up, %llu increments, %llu "
-      "thrown, %llu rings (seen), %llu payments, %llu of them given up, %llu asked, %llu naps, %llu letters\n",
+      "thrown, %llu rings (seen), %llu payments, %llu of them given up, %llu asked, %llu naps, %llu letters, %llu "
+      "changes of the space, %llu refused batches\n",
       static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(coverage.crashes),
       static_cast<unsigned long long>(coverage.faults), static_cast<unsigned long long>(coverage.replays),
       static_cast<unsigned long long>(coverage.batches), static_cast<unsigned long long>(coverage.refusals),
@@ -40,7 +41,8 @@ TEST_CASE("the engine keeps its word under crashes, faults and interleavings") {
       static_cast<unsigned long long>(coverage.increments), static_cast<unsigned long long>(coverage.thrown),
       static_cast<unsigned long long>(coverage.rings), static_cast<unsigned long long>(coverage.payments),
       static_cast<unsigned long long>(coverage.payments_given_up), static_cast<unsigned long long>(coverage.asked),
-      static_cast<unsigned long long>(coverage.naps), static_cast<unsigned long long>(coverage.letters));
+      static_cast<unsigned long long>(coverage.naps), static_cast<unsigned long long>(coverage.letters),
+      static_cast<unsigned long long>(coverage.full_disks), static_cast<unsigned long long>(coverage.epochs));
   if (seeds >= 100) {  // a mix that never reaches a branch proves nothing about it
     CHECK(coverage.crashes > 0);
     CHECK(coverage.faults > 0);
@@ -66,5 +68,7 @@ TEST_CASE("the engine keeps its word under crashes, faults and interleavings") {
     CHECK(coverage.asked > 0);
     CHECK(coverage.naps > 0);
     CHECK(coverage.letters > 0);
+    CHECK(coverage.full_disks > 0);
+    CHECK(coverage.epochs > 0);
   }
 }

@@ -189,6 +189,7 @@ void World::open() {
 void World::crash() {
   ++coverage_.crashes;
   coverage_.evictions += engine_->stats().evictions;
+  coverage_.epochs += engine_->stats().commit.refusals;
   ++generation_;
   held_.clear();
   calls_.clear();
@@ -228,6 +229,7 @@ void World::run(int steps) {
 
 void World::drain() {
   store_->inject(MemoryStore::Fault::none);
+  store_->set_free_bytes(UINT64_MAX);
   const auto all_ended = [&] {
     for (const auto& [session, sent] : sessions_) {
       const auto entity = session::load(*store_, {std::string(kDefaultProject), session});
@@ -401,6 +403,11 @@ void World::step() {
         ++coverage_.faults;
         store_->inject(static_cast<MemoryStore::Fault>(1 + pick(4)));
       }
+      if (pick(6) == 0) {
+        ++coverage_.full_disks;
+        constexpr std::uint64_t kLeft[] = {0, 32 << 20, UINT64_MAX};  // nothing, the reserve, plenty
+        store_->set_free_bytes(kLeft[pick(3)]);
+      }
       break;
     case 23:
       if (pick(5) == 0) {
@@ -435,9 +442,7 @@ void World::answered(const std::string& session, const Admitted& admitted) {
 }
 
 namespace {
-bool nothing_written(const Error& error) {
-  return error.code != ErrorCode::commit_unknown && error.code != ErrorCode::insufficient_storage;
-}
+bool nothing_written(const Error& error) { return error.code != ErrorCode::commit_unknown; }
 }  // namespace
 
 void World::admit() {

@@ -48,7 +48,7 @@ struct Coverage {
   std::uint64_t crashes = 0, faults = 0, replays = 0, batches = 0, refusals = 0, deliveries = 0, expiries = 0,
                 evictions = 0, merged = 0, replaced = 0, interrupts = 0, steers = 0, redrives = 0, pushes = 0,
                 accepted = 0, callbacks = 0, callbacks_given_up = 0, increments = 0, thrown = 0, rings = 0,
-                payments = 0, payments_given_up = 0, asked = 0, naps = 0, letters = 0;
+                payments = 0, payments_given_up = 0, asked = 0, naps = 0, letters = 0, full_disks = 0, epochs = 0;
 };
 
 class World {

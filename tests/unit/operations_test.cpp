@@ -174,13 +174,14 @@ TEST_CASE("readiness: every state is told, and a broken store even while the ser
   CHECK(readiness(Health::broken, Stopping::no) == Health::broken);
   CHECK(readiness(Health::broken, Stopping::yes) == Health::broken);
 
-  const auto said = [](Health health, const Recovery* recovery = nullptr) {
+  const auto said = [](Health health, const Recovery* recovery = nullptr, Disk disk = Disk::has_room) {
     Answer answer;
-    write_readiness(answer, health, recovery);
+    write_readiness(answer, health, disk, recovery);
     CHECK((answer.status == 200) == answer.headers.empty());  // Retry-After
     return std::to_string(answer.status) + " " + answer.body;
   };
   CHECK(said(Health::ready) == R"(200 {"status":"ready"})");
+  CHECK(said(Health::ready, nullptr, Disk::full) == R"(200 {"status":"ready","disk":"full"})");
   CHECK(said(Health::draining).starts_with(R"(503 {"status":"draining","code":"shutting_down","retryable":true,)"));
   CHECK(said(Health::broken).starts_with(R"(503 {"status":"broken","code":"commit_unknown","retryable":true,)"));
   Recovery recovery;

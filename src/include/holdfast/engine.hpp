@@ -180,6 +180,8 @@ class HOLDFAST_API Engine {
   // ---- the whole ----
   [[nodiscard]] const Limits& limits() const noexcept;
   [[nodiscard]] Health health() const noexcept;
+  // Less than disk_reserve_bytes is left: what grows the store is refused until there is space again.
+  [[nodiscard]] bool disk_full() const noexcept;
   [[nodiscard]] EngineStats stats() const;
   // What waits to be made durable has waited for longer than overload_delay_ms, without a break: the disk has fallen
   // behind, and new work only makes the queue longer. A host that can put off work had better do so.

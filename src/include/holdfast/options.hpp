@@ -84,6 +84,7 @@ struct Limits {
   std::uint64_t sync_slow_ms = 250;  // a sync that takes longer is told in the log and in the metrics
   std::uint64_t overload_delay_ms =
       1'000;  // of the queue before the sync, for as long, before work is refused; 0: never
+  std::uint64_t disk_reserve_bytes = 64 << 20;  // with less free space only what ends or deletes is written; 0: all is
   std::uint64_t object_key_bytes_max = 2'048;
   std::uint64_t object_value_bytes_max = 1 << 20;
   std::uint64_t object_event_bytes_max = 8 << 20;  // that one event of an object writes

@@ -28,6 +28,7 @@ struct CommitStats {
   std::uint64_t writing_ms = 0;   // how long the sync under way has been; 0: none is
   std::uint64_t last_sync_micros = 0;
   std::uint64_t overloads = 0;  // times that its queue was found standing
+  std::uint64_t refusals = 0;   // batches for which not even the reserve of the disk had room
 };
 
 // Of the store; 0 where it does not know.
@@ -81,6 +82,7 @@ struct EngineStats {
   std::uint64_t reconciles = 0;          // passes that looked at everything
   std::uint64_t reconcile_failures = 0;  // passes that could not, and changed nothing
   std::uint64_t reconciled_at = 0;       // when the last one that could ended, ms since the epoch; 0: none yet
+  std::uint64_t disk_full = 0;           // 1: less than disk_reserve_bytes is left, and what grows the store is refused
   CommitStats commit;
   StoreStats store;
 };
