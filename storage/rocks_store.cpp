@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 
+#include "storage/fault_file_system.hpp"
 #include "storage/rocks_errors.hpp"
 #include "storage/rocks_options.hpp"
 #include "storage/wal_file_system.hpp"
@@ -134,6 +135,13 @@ std::vector<rocksdb::ColumnFamilyDescriptor> describe_families() {
   return families;
 }
 
+// The faults lie under the log's file system, so that they hit what that does.
+std::shared_ptr<rocksdb::FileSystem> make_file_system(Faults* faults) {
+  auto files = rocksdb::FileSystem::Default();
+  if (faults != nullptr) files = std::make_shared<FaultFileSystem>(files, *faults);
+  return std::make_shared<WalFileSystem>(files);
+}
+
 }  // namespace
 
 class RocksStore::Impl {
@@ -164,9 +172,10 @@ class RocksStore::Impl {
 RocksStore::RocksStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RocksStore::~RocksStore() = default;
 
-Result<std::unique_ptr<RocksStore>> RocksStore::open(const std::filesystem::path& directory, Logger& logger) {
+Result<std::unique_ptr<RocksStore>> RocksStore::open(const std::filesystem::path& directory, Logger& logger,
+                                                     Faults* faults) {
   if (auto repaired = repair_wals(directory, logger); !repaired) return tl::unexpected(repaired.error());
-  auto env = rocksdb::NewCompositeEnv(std::make_shared<WalFileSystem>(rocksdb::FileSystem::Default()));
+  auto env = rocksdb::NewCompositeEnv(make_file_system(faults));
   auto options = database_options();
   options.env = env.get();
   rocksdb::DB* db = nullptr;

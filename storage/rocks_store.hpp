@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "src/core/log.hpp"
+#include "storage/faults.hpp"
 #include "storage/store.hpp"
 
 namespace holdfast {
@@ -12,7 +13,9 @@ namespace holdfast {
 class RocksStore final : public Store {
  public:
   // Errors: internal, with what to do next (lock held, corruption, unknown column family).
-  [[nodiscard]] static Result<std::unique_ptr<RocksStore>> open(const std::filesystem::path& directory, Logger& logger);
+  // With `faults`, which must outlive the store, its files fail as that says.
+  [[nodiscard]] static Result<std::unique_ptr<RocksStore>> open(const std::filesystem::path& directory, Logger& logger,
+                                                                Faults* faults = nullptr);
   ~RocksStore() override;
 
   [[nodiscard]] Result<std::optional<std::string>> get(Family family, std::string_view key) const override;
