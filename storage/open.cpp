@@ -142,9 +142,10 @@ Result<void> mark_clean(Store& store) {
   return write_synced(store, writes);
 }
 
-Result<OpenedStore> open_rocks(const std::filesystem::path& directory, Time now, Random& random, Logger& logger) {
+Result<OpenedStore> open_rocks(const std::filesystem::path& directory, Time now, Random& random, Logger& logger,
+                              Faults* faults) {
   if (auto made = make_directory(directory); !made) return tl::unexpected(made.error());
-  auto store = RocksStore::open(directory, logger);
+  auto store = RocksStore::open(directory, logger, faults);
   if (!store) return tl::unexpected(store.error());
   auto identity = identify(**store, now, random);
   if (!identity) return tl::unexpected(identity.error());

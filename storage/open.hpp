@@ -9,6 +9,7 @@
 
 #include "src/core/log.hpp"
 #include "src/core/random.hpp"
+#include "storage/faults.hpp"
 #include "storage/store.hpp"
 
 namespace holdfast {
@@ -28,9 +29,9 @@ struct OpenedStore {
 };
 
 // Errors: `internal`, with a detail that names what was refused (lock held by another process, corruption, a newer
-// format, a directory that cannot be written) and what to do next.
+// format, a directory that cannot be written) and what to do next. `faults`: as of RocksStore::open.
 [[nodiscard]] Result<OpenedStore> open_rocks(const std::filesystem::path& directory, Time now, Random& random,
-                                             Logger& logger);
+                                             Logger& logger, Faults* faults = nullptr);
 // Reads or writes the identity of any store; clears the clean-shutdown mark. Errors as above.
 [[nodiscard]] Result<StoreIdentity> identify(Store& store, Time now, Random& random);
 // Binds the store to its master key the first time, and from then on refuses any other: what `check` is, is written

@@ -16,6 +16,7 @@
 #include "src/cli/cli.hpp"
 #include "src/cli/settings.hpp"
 #include "src/core/crypto.hpp"
+#include "src/engine/faults.hpp"
 
 namespace holdfast::cli {
 namespace {
@@ -73,7 +74,7 @@ std::string printable(const http::ServerOptions& options, std::uint16_t port) {
 int serve(ServeSettings& settings, const std::function<void(Engine&)>& on_open) {
   const auto signals = block_signals();
   auto logger = make_logger(settings.engine.log_level, settings.engine.log_format);
-  auto engine = Engine::open(settings.engine);
+  auto engine = open_with_faults(settings.engine, settings.fault_control);
   if (!engine)
     return complain(engine.error().code == ErrorCode::invalid_request ? kUsage : kStore, engine.error().detail);
 
