@@ -209,7 +209,8 @@ bool write_file(const std::string& path, const std::string& text) {
 }
 
 int complain_of(const Verdict& verdict, const History& history, const TortureOptions& o, const fs::path& folder) {
-  const auto& first = verdict.violations.front();
+  const auto& first = *std::min_element(verdict.violations.begin(), verdict.violations.end(),
+                                        [](const auto& a, const auto& b) { return a.rule < b.rule; });
   std::map<std::string_view, std::uint64_t> more;
   for (const auto& v : verdict.violations) ++more[torture::name_of(v.rule)];
   std::fprintf(stderr, "%s %s\n",
@@ -259,6 +260,7 @@ int torture_server(const TortureOptions& o) {
                       history, mischief.done(), mischief.restarts(),
                       verdict};
   print_summary(report);
+  std::fflush(stdout);
   if (!o.json_file.empty() && !write_file(o.json_file, torture::to_json(report)))
     (void)complain(kUsage, "cannot write " + o.json_file);
   if (!o.picture_file.empty() && !write_file(o.picture_file, to_svg(report)))

@@ -113,11 +113,11 @@ class Worker final : public Actor {
     Operation operation = start(turn, Kind::emit);
     operation.number = ++turn.emits;
     operation.count = 1 + draw(3);
-    std::string body = "{\"events\":[";
+    std::string body = "[";
     for (std::uint64_t i = 0; i < operation.count; ++i)
       body += std::string(i == 0 ? "" : ",") + R"({"type":"output","data":{"delivery":")" + turn.delivery +
               R"(","number":)" + std::to_string(operation.number) + "}}";
-    const auto answer = call(operation, request(turn, "events", body + "]}"));
+    const auto answer = call(operation, request(turn, "events", body + "]"));
     if (!answer) return;
     if (operation.outcome == Outcome::ok) operation.last_event = Body(answer->body).number("/last_event");
     keep(std::move(operation));
