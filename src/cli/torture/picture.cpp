@@ -43,8 +43,7 @@ double round_up(double value) {
 
 class Picture {
  public:
-  explicit Picture(const Report& report) : report_(report) {
-    for (const auto& o : report.history.operations) end_us_ = std::max(end_us_, static_cast<double>(o.end_us));
+  explicit Picture(const Report& report) : report_(report), end_us_(std::max(1.0, report.harm_seconds * 1e6)) {
     for (const auto& o : report.history.operations) count(o);
   }
 
@@ -71,7 +70,7 @@ class Picture {
 
  private:
   void count(const Operation& o) {
-    if (o.outcome != Outcome::ok) return;
+    if (o.outcome != Outcome::ok || static_cast<double>(o.end_us) > end_us_) return;
     const auto which = o.kind == Kind::admit ? 0 : o.kind == Kind::complete ? 1 : o.kind == Kind::read ? 2 : 3;
     if (which == 3) return;
     const auto bin = std::min(kBins - 1, static_cast<std::size_t>(static_cast<double>(o.end_us) / end_us_ * kBins));
@@ -129,7 +128,7 @@ class Picture {
   }
 
   const Report& report_;
-  double end_us_ = 1;
+  const double end_us_;  // of the picture: while harm was done
   std::array<Panel, 3> panels_{Panel{"messages admitted a second"}, Panel{"turns completed a second"},
                                Panel{"events read a second"}};
   std::string out_;

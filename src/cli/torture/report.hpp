@@ -12,6 +12,7 @@ struct Report {
   std::uint64_t seed = 1;
   std::string command;  // that does this run again
   double seconds = 0;
+  double harm_seconds = 0;  // of these, while harm was done
   const History& history;
   const std::vector<Done>& done;
   const std::vector<Restart>& restarts;

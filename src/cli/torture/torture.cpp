@@ -256,9 +256,10 @@ int torture_server(const TortureOptions& o) {
   else verdict = check(history);
   verdict.facts[static_cast<std::size_t>(Rule::available)] = 1 + mischief.done().size();
 
-  const Report report{o.seed,  command_of(o),   static_cast<double>(arena.now_us()) / 1e6,
-                      history, mischief.done(), mischief.restarts(),
-                      verdict};
+  const auto all_us = static_cast<double>(arena.now_us());
+  const auto harm_us = mischief.done().empty() ? all_us : static_cast<double>(mischief.done().back().end_us);
+  const Report report{o.seed,  command_of(o),   all_us / 1e6,        harm_us / 1e6,
+                      history, mischief.done(), mischief.restarts(), verdict};
   print_summary(report);
   std::fflush(stdout);
   if (!o.json_file.empty() && !write_file(o.json_file, torture::to_json(report)))
