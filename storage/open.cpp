@@ -143,7 +143,7 @@ Result<void> mark_clean(Store& store) {
 }
 
 Result<OpenedStore> open_rocks(const std::filesystem::path& directory, Time now, Random& random, Logger& logger,
-                              Faults* faults) {
+                               Faults* faults) {
   if (auto made = make_directory(directory); !made) return tl::unexpected(made.error());
   auto store = RocksStore::open(directory, logger, faults);
   if (!store) return tl::unexpected(store.error());

@@ -135,6 +135,7 @@ void Mischief::restart() {
     const auto how = server_.start(settings_.ready_max);
     if (how == ServerProcess::Start::ready) {
       arena_.port = server_.port();
+      injected_before_ = control_.block().injected;
       restarts_.push_back({down_us_, arena_.now_us()});
       return;
     }
@@ -143,9 +144,8 @@ void Mischief::restart() {
           unavailable("the server did not become ready within " + std::to_string(settings_.ready_max.count()) + " s");
       return;
     }
-    const bool faults =
-        control_.block().no_space != 0 || control_.block().syncs_to_fail != 0 || control_.block().injected != 0;
-    if (server_.exit_code() != kStoreRefused || !faults) break;
+    if (server_.exit_code() != kStoreRefused || (control_.block().no_space == 0 && !disk_failed())) break;
+    injected_before_ = control_.block().injected;
     control_.calm();  // it may refuse the start for a fault; the next one has none
   }
   violation_ = unavailable("the server did not start: exit code " + std::to_string(server_.exit_code()) + ", " +
@@ -156,13 +156,17 @@ void Mischief::revive() {
   if (violation_ || !server_.ended()) return;
   arena_.port = 0;
   down_us_ = arena_.now_us();
-  if (server_.exit_code() != kStoreRefused) {
-    violation_ = unavailable("the server ended with exit code " + std::to_string(server_.exit_code()) +
-                             " when its disk failed it, and not with 3: " + server_.last_words());
+  // A fault may show late: the disk failed a flush, and the next write says so.
+  if (server_.exit_code() != kStoreRefused || !disk_failed()) {
+    violation_ =
+        unavailable("the server ended by itself with exit code " + std::to_string(server_.exit_code()) +
+                    (disk_failed() ? " and not with 3, when its disk failed it: " : ": ") + server_.last_words());
     return;
   }
   restart();
 }
+
+bool Mischief::disk_failed() const { return control_.block().injected != injected_before_; }
 
 void Mischief::expect_alive() {
   const auto until = std::chrono::steady_clock::now() + settings_.ready_max;
@@ -180,10 +184,7 @@ void Mischief::expect_alive() {
     }
     wait(10, 20);
   }
-  // A fault may show late: the disk failed a flush, and the next write says so.
-  if (server_.exit_code() == kStoreRefused && control_.block().injected != 0) return revive();
-  violation_ = unavailable("the server ended by itself with exit code " + std::to_string(server_.exit_code()) + ": " +
-                           server_.last_words());
+  revive();
 }
 
 void Mischief::wait(std::uint64_t ms_min, std::uint64_t ms_max) {

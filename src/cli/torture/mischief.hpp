@@ -72,6 +72,7 @@ class Mischief {
   void restart();
   void revive();  // restarts the server if it has ended
   void expect_alive();
+  [[nodiscard]] bool disk_failed() const;  // since this server was started
   void wait(std::uint64_t ms_min, std::uint64_t ms_max);
   [[nodiscard]] std::uint64_t draw(std::uint64_t below) { return random_() % below; }
 
@@ -83,6 +84,7 @@ class Mischief {
   std::mt19937_64 random_;
   std::int64_t down_us_ = 0;
   std::int64_t clock_ahead_max_ms_ = 0;
+  std::uint32_t injected_before_ = 0;  // faults that earlier servers got
   std::optional<Violation> violation_;
   std::vector<Done> done_;
   std::vector<Restart> restarts_;
