@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <holdfast/error.hpp>
 #include <thread>
 
 namespace holdfast {

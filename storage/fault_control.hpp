@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <holdfast/error.hpp>
 #include <memory>
 
 #include "src/core/clock.hpp"
