@@ -9,6 +9,7 @@
 
 #include "src/core/log.hpp"
 #include "src/core/random.hpp"
+#include "storage/faults.hpp"
 #include "storage/store.hpp"
 
 namespace holdfast {

@@ -40,6 +40,7 @@ int check(const std::string& data) {
 std::string words(const CLI::App& app) {
   std::string list;
   for (const auto* option : app.get_options()) {
+    if (option->get_group().empty()) continue;  // hidden
     for (const auto& name : option->get_lnames()) list += (list.empty() ? "--" : " --") + name;
   }
   return list;

@@ -30,6 +30,7 @@ int run(int argc, char** argv) {
   add_claim(app, exit);
   add_check(app, exit);
   add_bench(app, exit);
+  add_torture(app, exit);
   add_completion(app, exit);
   app.add_subcommand("version", "print the version")->callback([] { std::printf("holdfast %s\n", kVersion); });
   return parse(app, argc, argv, exit);

@@ -29,6 +29,7 @@ void add_sessions(CLI::App& app, int& exit);
 void add_claim(CLI::App& app, int& exit);
 void add_check(CLI::App& app, int& exit);
 void add_bench(CLI::App& app, int& exit);
+void add_torture(CLI::App& app, int& exit);
 void add_completion(CLI::App& app, int& exit);
 
 // Says what went wrong, and what to do, on standard error; returns `code`.

@@ -42,8 +42,10 @@ class Client::Impl {
     auto response = attempt(method, path, body, headers, timeout, ec);
     // A kept connection may have been closed while it was idle: nothing of the request was answered, and every request
     // of this client is idempotent by its id, so it is sent once more on a new one.
-    if (!response && reused && ec != beast::error::timeout)
+    if (!response && reused && ec != beast::error::timeout) {
       response = attempt(method, path, body, headers, timeout, ec);
+      if (response) response->sends = 2;
+    }
     if (response) return std::move(*response);
     if (ec == beast::error::timeout)
       return fail(ErrorCode::request_timeout, "no answer from " + target_.url + " in time");

@@ -19,6 +19,7 @@ struct Response {
   int status = 0;
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
+  unsigned sends = 1;  // how often the request left, see Client::request
 };
 
 // Where the server is and who asks; shared options of all client commands.

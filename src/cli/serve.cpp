@@ -16,6 +16,7 @@
 #include "src/cli/cli.hpp"
 #include "src/cli/settings.hpp"
 #include "src/core/crypto.hpp"
+#include "src/engine/faults.hpp"
 
 namespace holdfast::cli {
 namespace {
@@ -80,7 +81,7 @@ int serve(ServeSettings& settings, const std::function<void(Engine&)>& on_open) 
   // Before the store is opened: whoever watches the process sees at /readyz that it recovers.
   const auto port = server.start();
   if (!port) return complain(kUsage, port.error().detail);
-  auto opened = Engine::open(settings.engine);
+  auto opened = open_with_faults(settings.engine, settings.fault_control);
   if (!opened)
     return complain(opened.error().code == ErrorCode::invalid_request ? kUsage : kStore, opened.error().detail);
   engine = std::move(*opened);

@@ -139,6 +139,8 @@ Settings::Settings() : insecure_(std::make_shared<bool>(false)) {
       [](auto& s, auto& v) { return s.engine.egress_allow = CLI::detail::split(v, ','), true; });
   add("egress_ca_file", "certificates that https targets are checked against [the system's]", "FILE",
       [](auto& s, auto& v) { return s.engine.egress_ca_file = v, !v.empty(); });
+  add("fault_control", "for tests: obey the faults that `holdfast torture` writes into this file [none]", "FILE",
+      [](auto& s, auto& v) { return s.fault_control = v, !v.empty(); });
   const Limits defaults;
   for (const auto& limit : limit_fields()) {
     add(std::string(limit.name), "limit [" + std::to_string(defaults.*limit.field) + "]", "N",
@@ -151,6 +153,7 @@ void Settings::declare(CLI::App& app) {
     setting.option =
         app.add_option("--" + dashes(setting.name), *setting.flag, setting.help)->type_name(setting.expects);
     if (setting.help.starts_with("limit ")) setting.option->group("Limits");
+    if (setting.help.starts_with("for tests: ")) setting.option->group("");  // hidden; docs/TORTURE.md has it
   }
   app.add_flag("--insecure", *insecure_, "allow an address that others reach without auth");
 }

@@ -24,6 +24,7 @@ struct ServeSettings {
   http::ServerOptions http;
   enum class Exposure : std::uint8_t { loopback_only, anywhere } insecure = Exposure::loopback_only;
   std::string config_file;
+  std::string fault_control;  // for tests, see docs/TORTURE.md
 };
 
 class Settings {

@@ -6,6 +6,7 @@
 #include "src/core/json.hpp"
 #include "src/egress/curl_client.hpp"
 #include "src/engine/answers.hpp"
+#include "src/engine/faults.hpp"
 #include "src/engine/impl.hpp"
 #include "src/engine/waits.hpp"
 #include "storage/open.hpp"
@@ -42,16 +43,35 @@ Result<std::unique_ptr<egress::Outbound>> open_outbound(const Options& options) 
   return std::make_unique<egress::CurlClient>(std::move(settings));
 }
 
+// The system's clock, or that of the control block.
+Result<void> open_clock(const std::filesystem::path& fault_control, EngineParts& parts) {
+  if (fault_control.empty()) {
+    parts.clock = std::make_unique<SystemClock>();
+    return {};
+  }
+  auto control = FaultControl::open(fault_control);
+  if (!control) return tl::unexpected(std::move(control.error()));
+  parts.faults = std::move(*control);
+  parts.clock = std::make_unique<OffsetClock>(parts.faults->block());
+  return {};
+}
+
 }  // namespace
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
-Result<std::unique_ptr<Engine>> Engine::open(Options options) {
+Result<std::unique_ptr<Engine>> Engine::open(Options options) { return Impl::open(std::move(options), {}); }
+
+Result<std::unique_ptr<Engine>> open_with_faults(Options options, const std::filesystem::path& fault_control) {
+  return Engine::Impl::open(std::move(options), fault_control);
+}
+
+Result<std::unique_ptr<Engine>> Engine::Impl::open(Options options, const std::filesystem::path& fault_control) {
   crypto_start();
   EngineParts parts;
   parts.logger = make_logger(options.log_level, options.log_format);
-  parts.clock = std::make_unique<SystemClock>();
+  if (auto ok = open_clock(fault_control, parts); !ok) return tl::unexpected(std::move(ok.error()));
   parts.random = std::make_unique<SystemRandom>();
   for (const auto& [name, factory] : options.classes) {
     if (!valid_name(name))
@@ -71,7 +91,8 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options) {
                            *parts.random);
   if (!key) return tl::unexpected(std::move(key.error()));
   parts.master_key = *key;
-  auto opened = open_rocks(options.data, parts.clock->now(), *parts.random, *parts.logger, {nullptr, options.recovery});
+  auto opened = open_rocks(options.data, parts.clock->now(), *parts.random, *parts.logger,
+                           {parts.faults.get(), options.recovery});
   if (!opened) return tl::unexpected(std::move(opened.error()));
   const auto check = derive_key(*key, 3, "hf-check");
   if (auto ok = check_master_key(*opened->store, to_hex({reinterpret_cast<const char*>(check.data()), check.size()}));
@@ -82,7 +103,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options) {
   parts.store = std::move(opened->store);
   parts.identity = std::move(opened->identity);
   parts.options = std::move(options);
-  auto impl = Impl::make(std::move(parts));
+  auto impl = make(std::move(parts));
   if (!impl) return tl::unexpected(std::move(impl.error()));
   if (recovery) recovery->phase = Recovery::Phase::done;
   return std::unique_ptr<Engine>(new Engine(std::move(*impl)));

@@ -20,6 +20,7 @@
 #include "src/core/log.hpp"
 #include "src/engine/disk_watch.hpp"
 #include "src/engine/turn_pool.hpp"
+#include "storage/fault_control.hpp"
 #include "storage/open.hpp"
 
 namespace holdfast {
@@ -27,6 +28,7 @@ namespace holdfast {
 // What an engine is made of. A simulation makes its own.
 struct EngineParts {
   Options options;
+  std::unique_ptr<FaultControl> faults;  // under clock and store, if somebody does harm
   std::unique_ptr<Clock> clock;
   std::unique_ptr<Random> random;
   std::shared_ptr<Logger> logger;
@@ -44,6 +46,9 @@ struct EngineParts {
 class __attribute__((visibility("hidden"))) Engine::Impl {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Impl>> make(EngineParts parts);
+  // Engine::open(); with a `fault_control` also what src/engine/faults.hpp says.
+  [[nodiscard]] static Result<std::unique_ptr<Engine>> open(Options options,
+                                                            const std::filesystem::path& fault_control);
   ~Impl();
 
   using Answer = std::function<void(Result<session::Reply>&&)>;
