@@ -43,7 +43,8 @@ class Server::Impl {
         cors_(options_.cors_origins),
         tickets_(random_, static_cast<std::int64_t>(engine.limits().ticket_ttl_ms)),
         metrics_(api_routes(), thread_count(options_)),
-        services_{engine, engine.limits(), router_, *authenticator_, cors_, tickets_, metrics_, logger} {
+        services_{engine,   engine.limits(), router_, *authenticator_,          cors_,
+                  tickets_, metrics_,        logger,  options_.backup_directory} {
     crypto_start();
     for (unsigned i = 0; i < thread_count(options_); ++i) threads_.push_back(std::make_shared<IoThread>(services_, i));
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <filesystem>
 #include <holdfast/engine.hpp>
 
 #include "src/core/log.hpp"
@@ -23,6 +24,7 @@ struct Services {
   Tickets& tickets;
   Metrics& metrics;
   Logger& logger;
+  const std::filesystem::path& backup_directory;  // empty: none
   std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> connections{0};
 };

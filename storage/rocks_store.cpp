@@ -3,11 +3,13 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/perf_level.h>
+#include <rocksdb/sst_file_reader.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <array>
 
+#include "storage/backup.hpp"
 #include "storage/rocks_errors.hpp"
 #include "storage/rocks_options.hpp"
 #include "storage/wal_file_system.hpp"
@@ -217,6 +219,29 @@ Result<void> RocksStore::compact(Family family, const Range& range) {
   const auto status =
       impl_->db->CompactRange(options, impl_->families[at(family)], &from, range.to.empty() ? nullptr : &to);
   if (!status.ok()) return read_failed(status);
+  return {};
+}
+
+Result<Backup> RocksStore::backup(const BackupTask& task) { return make_backup(*impl_->db, task); }
+
+Result<void> RocksStore::verify_tables(const std::function<void(std::uint64_t, std::uint64_t)>& watch,
+                                       const std::function<void(const std::string&)>& damaged) const {
+  std::vector<rocksdb::LiveFileMetaData> tables;
+  impl_->db->GetLiveFilesMetaData(&tables);
+  std::uint64_t total = 0;
+  std::uint64_t done = 0;
+  for (const auto& table : tables) total += table.size;
+  for (const auto& table : tables) {
+    rocksdb::Options options;
+    options.env = impl_->env.get();
+    rocksdb::SstFileReader reader(options);
+    const auto path = table.db_path + table.name;
+    auto status = reader.Open(path);
+    if (status.ok()) status = reader.VerifyChecksum();
+    if (!status.ok()) damaged("the table " + path + " is damaged (" + status.ToString() + ")");
+    done += table.size;
+    if (watch) watch(done, total);
+  }
   return {};
 }
 

@@ -24,6 +24,9 @@ class RocksStore final : public Store {
   [[nodiscard]] Result<void> write(Batch& batch, Durability durability) override;
   [[nodiscard]] Result<void> sync() override;
   [[nodiscard]] Result<void> compact(Family family, const Range& range) override;
+  [[nodiscard]] Result<Backup> backup(const BackupTask& task) override;
+  [[nodiscard]] Result<void> verify_tables(const std::function<void(std::uint64_t done, std::uint64_t total)>& watch,
+                                           const std::function<void(const std::string& what)>& damaged) const override;
 
  private:
   class Impl;

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <holdfast/backup.hpp>
 #include <holdfast/error.hpp>
 #include <holdfast/options.hpp>
 #include <memory>
@@ -17,6 +18,8 @@
 #include <vector>
 
 namespace holdfast {
+
+struct BackupTask;
 
 // Column families. `docs/ARCHITECTURE.md` says what each holds.
 enum class Family : std::uint8_t { objects, journal, streams, vault, index, system };
@@ -87,6 +90,14 @@ class Store : public Readable {
   [[nodiscard]] virtual Result<void> sync() = 0;
   // Rewrites the range so that erased values leave the files. Best effort; Errors: internal.
   [[nodiscard]] virtual Result<void> compact(Family family, const Range& range) = 0;
+  // Reads every file and compares its checksums; `damaged` for each that is not as it was written, with a sentence.
+  // Errors: internal, when it could not look.
+  [[nodiscard]] virtual Result<void> verify_tables(
+      const std::function<void(std::uint64_t done, std::uint64_t total)>& watch,
+      const std::function<void(const std::string& what)>& damaged) const = 0;
+  // Copies the store while it is used; from any thread, see storage/backup.hpp. Errors: invalid_request for a store
+  // that has no files.
+  [[nodiscard]] virtual Result<Backup> backup(const BackupTask& task) = 0;
 };
 
 }  // namespace holdfast

@@ -6,7 +6,10 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
+#include <optional>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 namespace holdfast {
@@ -25,9 +28,43 @@ IOStatus failed(std::string_view doing, const std::string& path) {
                          : IOStatus::IOError(what, std::strerror(errno));
 }
 
+using Size = std::atomic<std::uint64_t>;
+
+}  // namespace
+
+// The logs that are open, by path.
+class WalFileSystem::OpenLogs {
+ public:
+  void add(const std::string& path, const Size& size) {
+    const std::lock_guard lock(mutex_);
+    sizes_[path] = &size;
+  }
+  void remove(const std::string& path, const Size& size) {
+    const std::lock_guard lock(mutex_);
+    const auto found = sizes_.find(path);
+    if (found != sizes_.end() && found->second == &size) sizes_.erase(found);
+  }
+  [[nodiscard]] std::optional<std::uint64_t> size_of(const std::string& path) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = sizes_.find(path);
+    if (found == sizes_.end()) return std::nullopt;
+    return found->second->load();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, const Size*> sizes_;
+};
+
+namespace {
+
+template <class OpenLogs>
 class WalFile final : public rocksdb::FSWritableFile {
  public:
-  WalFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  WalFile(std::string path, int fd, std::shared_ptr<OpenLogs> open)
+      : path_(std::move(path)), fd_(fd), open_(std::move(open)) {
+    open_->add(path_, size_);
+  }
   ~WalFile() override { close_file().PermitUncheckedError(); }
 
   using rocksdb::FSWritableFile::Append;
@@ -72,6 +109,7 @@ class WalFile final : public rocksdb::FSWritableFile {
 
   IOStatus close_file() {
     if (fd_ < 0) return IOStatus::OK();
+    open_->remove(path_, size_);
     const bool cut = allocated_ <= size_ || ::ftruncate(fd_, static_cast<off_t>(size_)) == 0;
     IOStatus status = cut ? IOStatus::OK() : failed("cutting the log", path_);
     if (::close(std::exchange(fd_, -1)) != 0 && status.ok()) status = failed("closing the log", path_);
@@ -80,9 +118,10 @@ class WalFile final : public rocksdb::FSWritableFile {
 
   const std::string path_;
   int fd_;
-  std::atomic<std::uint64_t> size_{0};    // end of the content
-  std::atomic<std::uint64_t> synced_{0};  // end of the content at the last sync
-  std::uint64_t allocated_ = 0;           // end of the file, when that is ahead of the content
+  const std::shared_ptr<OpenLogs> open_;
+  Size size_{0};                 // end of the content
+  Size synced_{0};               // end of the content at the last sync
+  std::uint64_t allocated_ = 0;  // end of the file, when that is ahead of the content
   bool may_grow_ = true;
 };
 
@@ -90,13 +129,27 @@ bool is_wal(std::string_view path) { return path.ends_with(kWalSuffix); }
 
 }  // namespace
 
+WalFileSystem::WalFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target)
+    : FileSystemWrapper(target), open_(std::make_shared<OpenLogs>()) {}
+
+WalFileSystem::~WalFileSystem() = default;
+
 IOStatus WalFileSystem::NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                         std::unique_ptr<rocksdb::FSWritableFile>* file, IODebugContext* debug) {
   if (!is_wal(path)) return target()->NewWritableFile(path, options, file, debug);
   const int fd = ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
   if (fd < 0) return failed("creating the log", path);
-  *file = std::make_unique<WalFile>(path, fd);
+  *file = std::make_unique<WalFile<OpenLogs>>(path, fd, open_);
   return IOStatus::OK();
+}
+
+IOStatus WalFileSystem::GetFileSize(const std::string& path, const IOOptions& options, std::uint64_t* size,
+                                    IODebugContext* debug) {
+  if (const auto open = open_->size_of(path)) {
+    *size = *open;
+    return IOStatus::OK();
+  }
+  return target()->GetFileSize(path, options, size, debug);
 }
 
 }  // namespace holdfast

@@ -18,7 +18,9 @@
 #include "actors/shell/services.hpp"
 #include "actors/shell/webhook_keys.hpp"
 #include "src/core/log.hpp"
+#include "src/engine/backups.hpp"
 #include "src/engine/turn_pool.hpp"
+#include "storage/backup.hpp"
 #include "storage/open.hpp"
 
 namespace holdfast {
@@ -38,6 +40,11 @@ struct EngineParts {
     stepped,  // no thread: the owner calls pipeline().commit_once(), run_actor() and timers().run_due()
   } drive = Drive::threads;
 };
+
+// Where the master key is.
+[[nodiscard]] inline std::filesystem::path key_file_of(const Options& options) {
+  return options.master_key_file.empty() ? options.data / kMasterKeyFile : options.master_key_file;
+}
 
 // Hidden by itself: a member class is otherwise as visible as Engine.
 class __attribute__((visibility("hidden"))) Engine::Impl {
@@ -81,6 +88,7 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   [[nodiscard]] std::string mint(std::string_view prefix);
   [[nodiscard]] std::unique_ptr<Subscription> watch(const std::string& session, std::function<void()> wake);
   [[nodiscard]] EngineStats stats() const;
+  [[nodiscard]] Backups& backups() noexcept { return backups_; }
   void close();
 
   [[nodiscard]] const Limits& limits() const noexcept { return parts_.options.limits; }
@@ -142,6 +150,7 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   std::unique_ptr<shell::DueIndex> callbacks_;
   std::unique_ptr<shell::Pusher> pusher_;
   std::unique_ptr<TurnPool> turns_;
+  Backups backups_;
   caf::actor dispatcher_;
   caf::actor registry_;
   std::atomic<std::uint64_t> reconciles_{0};
