@@ -6,6 +6,7 @@
 // actors/session/spec.hpp.
 #pragma once
 
+#include <holdfast/backup.hpp>
 #include <holdfast/error.hpp>
 #include <holdfast/options.hpp>
 #include <holdfast/types.hpp>
@@ -28,6 +29,7 @@ namespace holdfast::http {
 [[nodiscard]] Result<InterruptScope> interrupt_request(json::Element body);
 [[nodiscard]] Result<RuntimeSpec> runtime_spec(json::Element body, const Limits& limits);
 [[nodiscard]] Result<ForkRequest> fork_request(json::Element body);
+[[nodiscard]] Result<BackupRequest> backup_request(json::Element body);
 
 [[nodiscard]] Result<ClaimRequest> claim_request(json::Element body, const Limits& limits);
 // A list of {type, data}; ours (message., session.) are refused.

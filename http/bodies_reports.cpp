@@ -1,4 +1,6 @@
-// What a runtime reports about its delivery: events, completion, failure.
+// What a runtime reports about its delivery: events, completion, failure. And what an operator wants to have copied.
+#include <limits>
+
 #include "http/bodies.hpp"
 #include "src/core/strict.hpp"
 
@@ -154,6 +156,35 @@ Result<FailReport> fail_report(Element body) {
   if (!retryable) return strict::missing(root, "retryable");
   report.retryable = *retryable;
   return report;
+}
+
+Result<BackupRequest> backup_request(Element body) {
+  constexpr std::size_t kPathBytesMax = 4'096;
+  const Place root{{}};
+  json::Object members;
+  HOLDFAST_TRY(members, strict::object(body, root));
+  BackupRequest request;
+  for (const auto [key, value] : members) {
+    const Place here(root, key);
+    if (key == "directory") {
+      std::string_view text;
+      HOLDFAST_TRY(text, strict::filled_text(value, here, kPathBytesMax));
+      if (text.find('\0') != std::string_view::npos) return strict::bad(here, "must be a path");
+      request.directory = text;
+    } else if (key == "keep") {
+      std::uint64_t keep = 0;
+      HOLDFAST_TRY(keep, strict::number(value, here, 1, std::numeric_limits<std::uint32_t>::max()));
+      request.keep = static_cast<std::uint32_t>(keep);
+    } else if (key == "with_master_key") {
+      bool with = false;
+      HOLDFAST_TRY(with, strict::boolean(value, here));
+      if (with) request.master_key = BackupRequest::MasterKey::copy;
+    } else {
+      return strict::unknown(here);
+    }
+  }
+  if (request.directory.empty()) return strict::missing(root, "directory");
+  return request;
 }
 
 }  // namespace holdfast::http

@@ -56,6 +56,8 @@ std::span<const Route> api_routes() {
       Route{Verb::get, "/v1/keys/receipts", &get_receipt_keys},
       Route{Verb::post, "/v1/keys/webhooks/rotate", &rotate_webhook_secret},
       Route{Verb::get, "/v1/dead-letters", &list_dead_letters},
+      Route{Verb::post, "/v1/backups", &start_backup},
+      Route{Verb::get, "/v1/backups", &list_backups},
   };
   return kRoutes;
 }

@@ -63,6 +63,10 @@ Result<void> get_error_page(Exchange&);
 Result<void> get_receipt_keys(Exchange&);
 Result<void> rotate_webhook_secret(Exchange&);
 
+// routes_backups.cpp
+Result<void> start_backup(Exchange&);
+Result<void> list_backups(Exchange&);
+
 // routes_objects.cpp
 Result<void> call_object(Exchange&);
 

@@ -44,8 +44,17 @@ class Server::Impl {
         cors_(options_.cors_origins),
         tickets_(random_, static_cast<std::int64_t>(limits_.ticket_ttl_ms)),
         metrics_(api_routes(), thread_count(options_)),
-        services_{engine_,  limits_,  router_, *authenticator_,     cors_,
-                  tickets_, metrics_, logger,  options_.access_log, options_.recovery.get()} {
+        services_{engine_,
+                  limits_,
+                  router_,
+                  *authenticator_,
+                  cors_,
+                  tickets_,
+                  metrics_,
+                  logger,
+                  options_.access_log,
+                  options_.recovery.get(),
+                  options_.backup_directory} {
     crypto_start();
     for (unsigned i = 0; i < thread_count(options_); ++i) threads_.push_back(std::make_shared<IoThread>(services_, i));
   }

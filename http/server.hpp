@@ -17,6 +17,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <holdfast/engine.hpp>
 #include <memory>
 #include <string>
@@ -34,8 +35,9 @@ struct ServerOptions {
   std::uint16_t port = 8080;       // 0: a free one
   unsigned io_threads = 0;         // 0: half of the cores, at least one; the engine needs the rest
   AuthMode auth = AuthMode::none;
-  std::string operator_key;               // for AuthMode::required
-  std::vector<std::string> cors_origins;  // "https://example.org", or "*"
+  std::string operator_key;                // for AuthMode::required
+  std::filesystem::path backup_directory;  // POST /v1/backups writes below it; empty: it is refused
+  std::vector<std::string> cors_origins;   // "https://example.org", or "*"
   AccessLog access_log = AccessLog::off;
   std::shared_ptr<const Recovery> recovery;  // what /readyz tells of while there is no engine; may be empty
 };

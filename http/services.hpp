@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <filesystem>
 #include <holdfast/engine.hpp>
 
 #include "src/core/log.hpp"
@@ -26,7 +27,8 @@ struct Services {
   Metrics& metrics;
   Logger& logger;
   AccessLog access_log;
-  const Recovery* recovery;  // of an engine that opens; may be nullptr
+  const Recovery* recovery;                       // of an engine that opens; may be nullptr
+  const std::filesystem::path& backup_directory;  // empty: none
   std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> connections{0};
 };

@@ -349,6 +349,20 @@ Range held_turns(std::string_view project, std::string_view runtime) {
   return starting_with(std::move(prefix));
 }
 
+std::optional<Owned> parse_owned(std::string_view key) {
+  Reader in(key);
+  Owned owned;
+  owned.owner = read_owner(in);
+  const auto rest = in.rest();
+  if (!in.done() || rest.empty()) return std::nullopt;
+  owned.rest = key.substr(key.size() - rest.size());
+  return owned;
+}
+
+Range all_owned(const ObjectId& owner) {
+  return owner.object_class.empty() ? all_of(owner) : starting_with(object_prefix(owner));
+}
+
 std::optional<ObjectId> session_of_document(std::string_view key) {
   Reader in(key);
   ObjectId id = read_session(in);

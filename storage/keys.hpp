@@ -113,6 +113,15 @@ struct DeadLetter {
 [[nodiscard]] std::string runtime(std::string_view project, std::string_view name);
 [[nodiscard]] Range runtimes(std::string_view project);
 
+// Whose row this key of objects, journal, streams or vault is, and what follows the owner in it: its kind and the rest.
+// Nothing for keys that begin otherwise. A session has no class.
+struct Owned {
+  ObjectId owner;
+  std::string_view rest;  // of the key that was asked about; not empty
+};
+[[nodiscard]] std::optional<Owned> parse_owned(std::string_view key);
+[[nodiscard]] Range all_owned(const ObjectId& owner);
+
 // That `runtime` holds the turn of `session`.
 [[nodiscard]] std::string held_turn(std::string_view runtime, const ObjectId& session);
 [[nodiscard]] std::optional<ObjectId> session_of_held_turn(std::string_view key);

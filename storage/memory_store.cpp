@@ -161,4 +161,8 @@ std::unique_ptr<MemoryStore> MemoryStore::crash(Random& random) const {
   return next;
 }
 
+Result<Backup> MemoryStore::backup(const BackupTask&) {
+  return fail(ErrorCode::invalid_request, "a store in memory has no files to back up");
+}
+
 }  // namespace holdfast

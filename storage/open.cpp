@@ -3,6 +3,7 @@
 #include <system_error>
 
 #include "src/core/ids.hpp"
+#include "storage/backup.hpp"
 #include "storage/codec.hpp"
 #include "storage/rocks_store.hpp"
 
@@ -119,6 +120,14 @@ Result<StoreIdentity> identify(Store& store, Time now, Random& random) {
   return identity;
 }
 
+Result<std::string> store_id(const Store& store) {
+  const auto row = store.get(Family::system, kIdentity);
+  if (!row) return tl::unexpected(row.error());
+  auto id = *row ? decode_text(**row) : std::nullopt;
+  if (!id) return damaged(kIdentity);
+  return *std::move(id);
+}
+
 Result<void> check_master_key(Store& store, std::string_view check) {
   const auto row = store.get(Family::system, kKeyCheck);
   if (!row) return tl::unexpected(row.error());
@@ -145,6 +154,11 @@ Result<void> mark_clean(Store& store) {
 Result<OpenedStore> open_rocks(const std::filesystem::path& directory, Time now, Random& random, Logger& logger,
                                RocksOpening opening) {
   if (auto made = make_directory(directory); !made) return tl::unexpected(made.error());
+  if (std::filesystem::exists(directory / kRestoring)) {
+    return fail(ErrorCode::internal, "A restore into " + directory.string() +
+                                         " was interrupted, or is under way; there is no store yet. Wait for it, or "
+                                         "run `holdfast restore` again.");
+  }
   auto store = RocksStore::open(directory, logger, std::move(opening));
   if (!store) return tl::unexpected(store.error());
   auto identity = identify(**store, now, random);

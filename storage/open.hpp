@@ -34,6 +34,8 @@ struct OpenedStore {
                                              Logger& logger, RocksOpening opening = {});
 // Reads or writes the identity of any store; clears the clean-shutdown mark. Errors as above.
 [[nodiscard]] Result<StoreIdentity> identify(Store& store, Time now, Random& random);
+// The id of a store, without writing anything. Errors: internal.
+[[nodiscard]] Result<std::string> store_id(const Store& store);
 // Binds the store to its master key the first time, and from then on refuses any other: what `check` is, is written
 // down once. Errors: invalid_request with what to do; nothing was changed.
 [[nodiscard]] Result<void> check_master_key(Store& store, std::string_view check);

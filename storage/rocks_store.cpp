@@ -4,12 +4,14 @@
 #include <rocksdb/env.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/perf_level.h>
+#include <rocksdb/sst_file_reader.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 
+#include "storage/backup.hpp"
 #include "storage/disk_space.hpp"
 #include "storage/fault_file_system.hpp"
 #include "storage/rocks_errors.hpp"
@@ -291,5 +293,27 @@ Result<void> RocksStore::compact(Family family, const Range& range) {
 }
 
 StoreStats RocksStore::stats() const { return read_stats(*impl_->db, impl_->families, impl_->directory); }
+Result<Backup> RocksStore::backup(const BackupTask& task) { return make_backup(*impl_->db, task); }
+
+Result<void> RocksStore::verify_tables(const std::function<void(std::uint64_t, std::uint64_t)>& watch,
+                                       const std::function<void(const std::string&)>& damaged) const {
+  std::vector<rocksdb::LiveFileMetaData> tables;
+  impl_->db->GetLiveFilesMetaData(&tables);
+  std::uint64_t total = 0;
+  std::uint64_t done = 0;
+  for (const auto& table : tables) total += table.size;
+  for (const auto& table : tables) {
+    rocksdb::Options options;
+    options.env = impl_->env.get();
+    rocksdb::SstFileReader reader(options);
+    const auto path = table.db_path + table.name;
+    auto status = reader.Open(path);
+    if (status.ok()) status = reader.VerifyChecksum();
+    if (!status.ok()) damaged("the table " + path + " is damaged (" + status.ToString() + ")");
+    done += table.size;
+    if (watch) watch(done, total);
+  }
+  return {};
+}
 
 }  // namespace holdfast

@@ -34,6 +34,9 @@ class RocksStore final : public Store {
   void tend() override;
   [[nodiscard]] Result<void> compact(Family family, const Range& range) override;
   [[nodiscard]] StoreStats stats() const override;
+  [[nodiscard]] Result<Backup> backup(const BackupTask& task) override;
+  [[nodiscard]] Result<void> verify_tables(const std::function<void(std::uint64_t done, std::uint64_t total)>& watch,
+                                           const std::function<void(const std::string& what)>& damaged) const override;
 
  private:
   class Impl;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <holdfast/backup.hpp>
 #include <holdfast/error.hpp>
 #include <holdfast/options.hpp>
 #include <holdfast/stats.hpp>
@@ -19,6 +20,8 @@
 #include <vector>
 
 namespace holdfast {
+
+struct BackupTask;
 
 // Column families. `docs/ARCHITECTURE.md` says what each holds.
 enum class Family : std::uint8_t { objects, journal, streams, vault, index, system };
@@ -98,6 +101,14 @@ class Store : public Readable {
   [[nodiscard]] virtual Result<void> compact(Family family, const Range& range) = 0;
   // Any thread. A store without files has nothing to tell.
   [[nodiscard]] virtual StoreStats stats() const { return {}; }
+  // Reads every file and compares its checksums; `damaged` for each that is not as it was written, with a sentence.
+  // Errors: internal, when it could not look.
+  [[nodiscard]] virtual Result<void> verify_tables(
+      const std::function<void(std::uint64_t done, std::uint64_t total)>& watch,
+      const std::function<void(const std::string& what)>& damaged) const = 0;
+  // Copies the store while it is used; from any thread, see storage/backup.hpp. Errors: invalid_request for a store
+  // that has no files.
+  [[nodiscard]] virtual Result<Backup> backup(const BackupTask& task) = 0;
 };
 
 }  // namespace holdfast

@@ -1,7 +1,10 @@
 #include "storage/wal_file_system.hpp"
 
 #include <atomic>
+#include <mutex>
+#include <optional>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 namespace holdfast {
@@ -14,11 +17,45 @@ using rocksdb::IOStatus;
 constexpr std::uint64_t kChunkBytes = std::uint64_t{16} << 20;
 constexpr std::string_view kWalSuffix = ".log";
 
+using Size = std::atomic<std::uint64_t>;
+
+}  // namespace
+
+// The logs that are open, by path.
+class WalFileSystem::OpenLogs {
+ public:
+  void add(const std::string& path, const Size& size) {
+    const std::lock_guard lock(mutex_);
+    sizes_[path] = &size;
+  }
+  void remove(const std::string& path, const Size& size) {
+    const std::lock_guard lock(mutex_);
+    const auto found = sizes_.find(path);
+    if (found != sizes_.end() && found->second == &size) sizes_.erase(found);
+  }
+  [[nodiscard]] std::optional<std::uint64_t> size_of(const std::string& path) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = sizes_.find(path);
+    if (found == sizes_.end()) return std::nullopt;
+    return found->second->load();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, const Size*> sizes_;
+};
+
+namespace {
+
 // Not a wrapper: RocksDB's own preallocation (PrepareWrite) must not reach the target.
+template <class OpenLogs>
 class WalFile final : public rocksdb::FSWritableFile {
  public:
-  WalFile(std::unique_ptr<rocksdb::FSWritableFile> target, std::atomic<std::uint64_t>& appends)
-      : target_(std::move(target)), appends_(appends) {}
+  WalFile(std::string path, std::unique_ptr<rocksdb::FSWritableFile> target, std::atomic<std::uint64_t>& appends,
+          std::shared_ptr<OpenLogs> open)
+      : path_(std::move(path)), target_(std::move(target)), appends_(appends), open_(std::move(open)) {
+    open_->add(path_, size_);
+  }
   ~WalFile() override { close_file({}, nullptr).PermitUncheckedError(); }
 
   using rocksdb::FSWritableFile::Append;
@@ -58,16 +95,19 @@ class WalFile final : public rocksdb::FSWritableFile {
 
   IOStatus close_file(const IOOptions& options, IODebugContext* debug) {
     if (std::exchange(closed_, true)) return IOStatus::OK();
+    open_->remove(path_, size_);
     IOStatus cut = allocated_ > size_ ? target_->Truncate(size_, options, debug) : IOStatus::OK();
     IOStatus closed = target_->Close(options, debug);
     return cut.ok() ? closed : cut;
   }
 
+  const std::string path_;
   const std::unique_ptr<rocksdb::FSWritableFile> target_;
   std::atomic<std::uint64_t>& appends_;
-  std::atomic<std::uint64_t> size_{0};    // end of the content
-  std::atomic<std::uint64_t> synced_{0};  // end of the content at the last sync
-  std::uint64_t allocated_ = 0;           // end of the file, when that is ahead of the content
+  const std::shared_ptr<OpenLogs> open_;
+  Size size_{0};                 // end of the content
+  Size synced_{0};               // end of the content at the last sync
+  std::uint64_t allocated_ = 0;  // end of the file, when that is ahead of the content
   bool may_grow_ = true;
   bool closed_ = false;
 };
@@ -92,6 +132,11 @@ bool is_wal(std::string_view path) { return path.ends_with(kWalSuffix); }
 
 }  // namespace
 
+WalFileSystem::WalFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target, std::shared_ptr<Recovery> recovery)
+    : FileSystemWrapper(target), recovery_(std::move(recovery)), open_(std::make_shared<OpenLogs>()) {}
+
+WalFileSystem::~WalFileSystem() = default;
+
 IOStatus WalFileSystem::NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                         std::unique_ptr<rocksdb::FSWritableFile>* file, IODebugContext* debug) {
   if (!is_wal(path)) return target()->NewWritableFile(path, options, file, debug);
@@ -99,7 +144,7 @@ IOStatus WalFileSystem::NewWritableFile(const std::string& path, const rocksdb::
   grows.allow_fallocate = true;
   grows.fallocate_with_keep_size = false;  // the size is what is to be there ahead
   auto created = target()->NewWritableFile(path, grows, file, debug);
-  if (created.ok()) *file = std::make_unique<WalFile>(std::move(*file), appends_);
+  if (created.ok()) *file = std::make_unique<WalFile<OpenLogs>>(path, std::move(*file), appends_, open_);
   return created;
 }
 
@@ -108,6 +153,15 @@ IOStatus WalFileSystem::NewSequentialFile(const std::string& path, const rocksdb
   auto status = target()->NewSequentialFile(path, options, file, debug);
   if (status.ok() && recovery_ && is_wal(path)) *file = std::make_unique<CountedLog>(std::move(*file), recovery_);
   return status;
+}
+
+IOStatus WalFileSystem::GetFileSize(const std::string& path, const IOOptions& options, std::uint64_t* size,
+                                    IODebugContext* debug) {
+  if (const auto open = open_->size_of(path)) {
+    *size = *open;
+    return IOStatus::OK();
+  }
+  return target()->GetFileSize(path, options, size, debug);
 }
 
 }  // namespace holdfast

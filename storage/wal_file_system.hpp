@@ -7,6 +7,8 @@
 // off. After a crash they are still there, and behind them nothing: repair_wal() (storage/wal_repair.hpp) cuts them
 // off before RocksDB reads the log. A log that nobody syncs (Durability::buffered) never grows ahead: there the
 // operating system may write blocks in any order, and a file that ends with its content shows where it ended.
+// Whoever asks for the size of a log that is open gets the end of its content, since a backup copies that much: what
+// lies beyond may change while it is read.
 //
 // Concurrency: as RocksDB's files: one writer a file, and a sync may run beside it. Every other file and every call
 // goes to the target. Limits: at most one chunk of space beyond the log's content; without space to grow ahead it
@@ -27,8 +29,8 @@ class WalFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   // `recovery` is told how much of the logs was read; it may be empty.
   explicit WalFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target,
-                         std::shared_ptr<Recovery> recovery = nullptr)
-      : FileSystemWrapper(target), recovery_(std::move(recovery)) {}
+                         std::shared_ptr<Recovery> recovery = nullptr);
+  ~WalFileSystem() override;
 
   [[nodiscard]] const char* Name() const override { return "holdfast.WalFileSystem"; }
 
@@ -38,12 +40,16 @@ class WalFileSystem final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus NewSequentialFile(const std::string& path, const rocksdb::FileOptions& options,
                                       std::unique_ptr<rocksdb::FSSequentialFile>* file,
                                       rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus GetFileSize(const std::string& path, const rocksdb::IOOptions& options, std::uint64_t* size,
+                                rocksdb::IODebugContext* debug) override;
 
   // How often a byte of a log was handed on. A write during which this stays the same left nothing in the log.
   [[nodiscard]] std::uint64_t appends() const noexcept { return appends_.load(std::memory_order_relaxed); }
 
  private:
+  class OpenLogs;
   const std::shared_ptr<Recovery> recovery_;
+  std::shared_ptr<OpenLogs> open_;  // shared with the files, which may be closed after this
   std::atomic<std::uint64_t> appends_{0};
 };
 

@@ -81,9 +81,13 @@ std::string letter_id(const ObjectId& from, std::uint64_t seq) {
 Result<Inbox> Inbox::load(const Readable& reader, const ObjectId& owner, const ObjectId& from) {
   const auto value = reader.get(Family::objects, keys::object_inbox(owner, from));
   if (!value) return tl::unexpected(value.error());
+  if (!*value) return Inbox();
+  return decode(**value);
+}
+
+Result<Inbox> Inbox::decode(std::string_view value) {
   Inbox inbox;
-  if (!*value) return inbox;
-  Decoder d(**value);
+  Decoder d(value);
   const bool known = d.u8() == kFormat;
   inbox.floor_ = d.varint();
   while (known && d.ok() && !d.done()) inbox.taken_.push_back(d.varint());

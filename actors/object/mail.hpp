@@ -37,6 +37,7 @@ class Inbox {
  public:
   // Errors: internal (a damaged or newer record, or a store that cannot read).
   [[nodiscard]] static Result<Inbox> load(const Readable& reader, const ObjectId& owner, const ObjectId& from);
+  [[nodiscard]] static Result<Inbox> decode(std::string_view value);
   [[nodiscard]] bool taken(std::uint64_t seq) const noexcept;
   // Takes `seq`, of a sender that has nothing left below `floor`.
   void take(std::uint64_t seq, std::uint64_t floor);

@@ -3,6 +3,8 @@
 // An export is NDJSON. Line 1 says what it is and carries document and state; each further line is one position of the
 // session: the event as a reader sees it, and the record it is made of. No secret is in it: those lie in the vault,
 // which is not exported. A turn that ran when the file was made is queued again after the import.
+#include <set>
+
 #include "actors/session/work.hpp"
 #include "src/core/crypto.hpp"
 #include "src/core/json.hpp"
@@ -53,13 +55,25 @@ Result<void> import_header(Work& work, json::Element line) {
   return {};
 }
 
+// What was read of the file so far.
+struct Imported {
+  std::uint64_t last = 0;          // position
+  std::set<std::uint64_t> failed;  // messages that can be redriven
+};
+
+// Nothing may be missing but events that were no longer kept.
+bool complete_up_to(const Work& work, const Imported& imported, std::uint64_t position) {
+  return imported.last + 1 == position || position <= work.state.floor;
+}
+
 // Writes one record and the keys that point to it. Positions must rise.
-Result<void> import_record(Work& work, json::Element line, std::size_t number, std::uint64_t& last) {
+Result<void> import_record(Work& work, json::Element line, std::size_t number, Imported& imported) {
   std::uint64_t position = 0;
-  if (line.at_key("position").get(position) != simdjson::SUCCESS || position <= last ||
+  if (line.at_key("position").get(position) != simdjson::SUCCESS || position <= imported.last ||
       position > work.state.last_position)
     return bad_line(number, "has no position, or one out of order");
-  last = position;
+  if (!complete_up_to(work, imported, position)) return bad_line(number, "follows on lines that are missing");
+  imported.last = position;
   const auto& id = work.context.id;
   if (line.at_key("event_record").error() == simdjson::SUCCESS) {
     auto raw = raw_member(line, "event_record", number);
@@ -83,6 +97,8 @@ Result<void> import_record(Work& work, json::Element line, std::size_t number, s
     } else {
       Encoder(pointer).varint(position);
       work.writes.put(Family::journal, keys::delivery(id, marker->message), std::move(pointer));
+      if (marker->row.state == MessageState::failed) imported.failed.insert(marker->message);
+      else imported.failed.erase(marker->message);
     }
   }
   work.writes.put(Family::journal, keys::marker(id, position), std::move(*raw));
@@ -166,7 +182,7 @@ Result<Reply> run(Work& work, const Import& command) {
     return fail(ErrorCode::already_exists, "session " + work.context.id.name + " exists; import under another name");
   json::Parser parser;
   std::size_t number = 0;
-  std::uint64_t last = 0;
+  Imported imported;
   std::string_view rest = command.ndjson;
   while (!rest.empty()) {
     const auto end = rest.find('\n');
@@ -176,10 +192,14 @@ Result<Reply> run(Work& work, const Import& command) {
     ++number;
     auto parsed = parser.parse(line);
     if (!parsed || !parsed->is_object()) return bad_line(number, "is not a JSON object");
-    auto ok = number == 1 ? import_header(work, *parsed) : import_record(work, *parsed, number, last);
+    auto ok = number == 1 ? import_header(work, *parsed) : import_record(work, *parsed, number, imported);
     if (!ok) return tl::unexpected(std::move(ok.error()));
   }
   if (number == 0) return fail(ErrorCode::invalid_body, "the import is empty");
+  if (!complete_up_to(work, imported, work.state.last_position + 1))
+    return bad_line(number, "is not the last one: the file was cut off");
+  for (const auto position : imported.failed)
+    work.writes.put(Family::index, keys::dead_letter({work.context.id, position}), {});
   if (auto ok = resume_imported(work); !ok) return tl::unexpected(std::move(ok.error()));
   work.effects.events = true;
   return session_view(work.context.id, work.entity, work.journal, work.context.limits);

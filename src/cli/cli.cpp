@@ -28,6 +28,10 @@ int run(int argc, char** argv) {
   add_tail(app, exit);
   add_sessions(app, exit);
   add_claim(app, exit);
+  add_backup(app, exit);
+  add_restore(app, exit);
+  add_export(app, exit);
+  add_import(app, exit);
   add_check(app, exit);
   add_bench(app, exit);
   add_torture(app, exit);

@@ -125,6 +125,8 @@ Settings::Settings() : insecure_(std::make_shared<bool>(false)) {
     std::uint64_t n = 0;
     return number(v, n) && n <= 256 && (s.http.io_threads = static_cast<unsigned>(n), true);
   });
+  add("backup_directory", "POST /v1/backups, and so `holdfast backup --url`, may write below it [none: refused]", "DIR",
+      [](auto& s, auto& v) { return s.http.backup_directory = v, !v.empty(); });
   add("cors_origins", "origins that browsers may call from, separated by commas [none]", "URL,...",
       [](auto& s, auto& v) { return s.http.cors_origins = CLI::detail::split(v, ','), true; });
   add("retry_default_ms", "delays before the next attempts of a failed turn [2000,10000,60000]", "MS,...",

@@ -17,6 +17,7 @@ class Progress {
  public:
   Progress(std::string what, std::uint64_t total);
   void at(std::uint64_t done);
+  void grow(std::uint64_t total) noexcept { total_ = total; }  // it is more than was thought
   void finish();
 
  private:

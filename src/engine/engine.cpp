@@ -9,6 +9,7 @@
 #include "src/engine/faults.hpp"
 #include "src/engine/impl.hpp"
 #include "src/engine/waits.hpp"
+#include "storage/backup.hpp"
 #include "storage/open.hpp"
 
 namespace holdfast {
@@ -86,9 +87,10 @@ Result<std::unique_ptr<Engine>> Engine::Impl::open(Options options, const std::f
   if (made)
     return holdfast::fail(ErrorCode::internal,
                           "cannot create the data directory " + options.data.string() + ": " + made.message());
-  const auto key_file = options.master_key_file.empty() ? options.data / "master.key" : options.master_key_file;
-  auto key = load_key_file(key_file.string(), options.master_key_file.empty() ? IfMissing::create : IfMissing::refuse,
-                           *parts.random);
+  // A new key is for a new store: one that is there has its own, which must be brought back.
+  const bool made_here = options.master_key_file.empty() && !std::filesystem::exists(options.data / "CURRENT");
+  auto key =
+      load_key_file(key_file_of(options).string(), made_here ? IfMissing::create : IfMissing::refuse, *parts.random);
   if (!key) return tl::unexpected(std::move(key.error()));
   parts.master_key = *key;
   auto opened = open_rocks(options.data, parts.clock->now(), *parts.random, *parts.logger,
@@ -527,6 +529,13 @@ Result<Nothing> Engine::fail(LeaseRef ref, FailReport report) {
 Result<Nothing> Engine::release(LeaseRef ref) {
   return wait_for<Nothing>(impl_->pipeline(), [&](auto done) { release_async(std::move(ref), std::move(done)); });
 }
+
+// ---- backups ----
+
+Result<BackupStatus> Engine::start_backup(BackupRequest request) { return impl_->backups().start(std::move(request)); }
+Result<Backup> Engine::backup(const BackupRequest& request) { return impl_->backups().make(request); }
+BackupStatus Engine::backup_status() const { return impl_->backups().status(); }
+Result<std::vector<Backup>> Engine::backups(const std::filesystem::path& directory) { return list_backups(directory); }
 
 // ---- the whole ----
 

@@ -71,7 +71,8 @@ Engine::Impl::Impl(EngineParts parts)
                 {}},
       webhook_keys_(services_),
       mailer_(services_),
-      disk_watch_(limits().sync_slow_ms) {
+      disk_watch_(limits().sync_slow_ms),
+      backups_(*parts_.store, parts_.identity.id, *parts_.clock, *parts_.logger, key_file_of(parts_.options)) {
   router_ = std::make_unique<shell::Router>(*system_, services_, execution_of(parts_));
   services_.router = router_.get();
   alarms_ = std::make_unique<shell::DueIndex>(
@@ -459,6 +460,7 @@ void Engine::Impl::on_broken(std::function<void(const Error&)> hook) {
 
 void Engine::Impl::close() {
   std::call_once(closed_, [this] {
+    backups_.stop();
     turns_->stop();  // handlers are told to end, and report while reports are still taken
     auto ready = Health::ready;
     health_.compare_exchange_strong(ready, Health::draining);

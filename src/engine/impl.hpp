@@ -18,8 +18,10 @@
 #include "actors/shell/services.hpp"
 #include "actors/shell/webhook_keys.hpp"
 #include "src/core/log.hpp"
+#include "src/engine/backups.hpp"
 #include "src/engine/disk_watch.hpp"
 #include "src/engine/turn_pool.hpp"
+#include "storage/backup.hpp"
 #include "storage/fault_control.hpp"
 #include "storage/open.hpp"
 
@@ -41,6 +43,11 @@ struct EngineParts {
     stepped,  // no thread: the owner calls pipeline().commit_once(), run_actor() and timers().run_due()
   } drive = Drive::threads;
 };
+
+// Where the master key is.
+[[nodiscard]] inline std::filesystem::path key_file_of(const Options& options) {
+  return options.master_key_file.empty() ? options.data / kMasterKeyFile : options.master_key_file;
+}
 
 // Hidden by itself: a member class is otherwise as visible as Engine.
 class __attribute__((visibility("hidden"))) Engine::Impl {
@@ -89,6 +96,7 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   [[nodiscard]] EngineStats stats();
   [[nodiscard]] bool overloaded() const noexcept { return pipeline_.overloaded(); }
   [[nodiscard]] bool disk_full() const noexcept { return services_.disk_full(); }
+  [[nodiscard]] Backups& backups() noexcept { return backups_; }
   void close();
 
   [[nodiscard]] const Limits& limits() const noexcept { return parts_.options.limits; }
@@ -154,6 +162,7 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   std::unique_ptr<shell::Pusher> pusher_;
   std::unique_ptr<TurnPool> turns_;
   DiskWatch disk_watch_;  // the timers' thread
+  Backups backups_;
   caf::actor dispatcher_;
   caf::actor registry_;
   std::atomic<std::uint64_t> reconciles_{0};

@@ -48,6 +48,11 @@ class SlowStore final : public Store {
   std::uint64_t free_bytes() const noexcept override { return store_.free_bytes(); }
   void tend() override { store_.tend(); }
   Result<void> compact(Family, const Range&) override { return {}; }
+  Result<void> verify_tables(const std::function<void(std::uint64_t, std::uint64_t)>& watch,
+                             const std::function<void(const std::string&)>& damaged) const override {
+    return store_.verify_tables(watch, damaged);
+  }
+  Result<Backup> backup(const BackupTask& task) override { return store_.backup(task); }
 
   void permit(int writes) {
     const std::scoped_lock lock(mutex_);

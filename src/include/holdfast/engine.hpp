@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <future>
+#include <holdfast/backup.hpp>
 #include <holdfast/error.hpp>
 #include <holdfast/export.hpp>
 #include <holdfast/options.hpp>
@@ -176,6 +177,16 @@ class HOLDFAST_API Engine {
   Result<Nothing> complete(LeaseRef, Completion = {});
   Result<Nothing> fail(LeaseRef, FailReport);
   Result<Nothing> release(LeaseRef);
+
+  // ---- backups: docs/BACKUP.md ----
+  // Copies the store into a directory while it is used; what is there already is not copied again. Returns when the
+  // backup was read back. Errors: conflict (one is under way), invalid_request (not a directory for backups of this
+  // store), insufficient_storage, internal; earlier backups are as they were.
+  Result<Backup> backup(const BackupRequest& request);
+  Result<BackupStatus> start_backup(BackupRequest request);  // the same on a thread of the engine
+  [[nodiscard]] BackupStatus backup_status() const;
+  // Oldest first. Errors: invalid_request (there are none in the directory), conflict (one is being made there).
+  [[nodiscard]] static Result<std::vector<Backup>> backups(const std::filesystem::path& directory);
 
   // ---- the whole ----
   [[nodiscard]] const Limits& limits() const noexcept;
