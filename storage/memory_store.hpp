@@ -37,7 +37,7 @@ class MemoryStore final : public Store {
   [[nodiscard]] Result<void> sync() override;
   [[nodiscard]] Result<void> compact(Family family, const Range& range) override;
 
-  void inject(Fault fault);
+  Fault inject(Fault fault);  // the one that was waiting to happen
   // What a new process would find: buffered (unsynced) batches survive as a prefix of random length.
   [[nodiscard]] std::unique_ptr<MemoryStore> crash(Random& random) const;
 
