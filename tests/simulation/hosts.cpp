@@ -92,7 +92,8 @@ class Account final : public Object {
     check(ctx);
     if (ctx.name() == account(kAccounts).name) throw ObjectError(ErrorCode::forbidden, "closed");
     const auto key = "got/" + mail.from.name + "/" + std::to_string(mail.seq);
-    REQUIRE(!ctx.storage().get(key));  // never twice
+    const auto before = ctx.storage().get(key);  // may throw: a read fault
+    REQUIRE(!before);                            // never twice
     ctx.storage().put(key, "");
     put(ctx, balance_ + 1);
     throw_now_and_then(ctx);
