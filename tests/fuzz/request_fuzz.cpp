@@ -73,7 +73,8 @@ void check_fields(const http::Request& request) {
   (void)http::preferred_wait(request);
   (void)http::accepts(request, "text/event-stream");
   if (const auto ok = http::require_json(request); !ok)
-    HOLDFAST_CHECK(ok.error().code == ErrorCode::unsupported_media_type);
+    HOLDFAST_CHECK(ok.error().code == ErrorCode::unsupported_media_type ||
+                   ok.error().code == ErrorCode::invalid_request);
   if (http::check_websocket(request)) HOLDFAST_CHECK(http::wants_websocket(request));
 }
 
