@@ -1,6 +1,7 @@
 // What a runtime reports about its delivery: events, completion, failure. And what an operator wants to have copied.
 #include <limits>
 
+#include "actors/session/event_types.hpp"
 #include "http/bodies.hpp"
 #include "src/core/strict.hpp"
 
@@ -14,12 +15,10 @@ constexpr std::size_t kTypeBytesMax = 128;
 constexpr std::size_t kDetailBytesMax = 4'096;
 constexpr std::uint64_t kDelayMsMax = std::uint64_t{30} * 24 * 3'600 * 1'000;
 
-// A type is one word: it stands on a line of its own in SSE and between commas in ?types=.
 Result<std::string> event_type(Element e, const Place& at) {
   std::string_view type;
   HOLDFAST_TRY(type, strict::filled_text(e, at, kTypeBytesMax));
-  for (const char c : type)
-    if (c <= ' ' || c > '~' || c == ',') return strict::bad(at, "must be printable ASCII without blanks and commas");
+  if (!session::valid_event_type(type)) return strict::bad(at, "must be printable ASCII without blanks and commas");
   if (type.starts_with("message.") || type.starts_with("session."))
     return strict::bad(at, "message. and session. are the server's own types");
   return std::string(type);

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 
+#include "http/event_text.hpp"
 #include "src/core/json.hpp"
 
 namespace holdfast::http {
-namespace {
-
 void append_event(std::string& out, const Event& event) {
   out += "id: ";
   json::append_number(out, event.id);
@@ -16,8 +15,6 @@ void append_event(std::string& out, const Event& event) {
   out += to_json(event);
   out += "\n\n";
 }
-
-}  // namespace
 
 std::size_t event_page_bytes(const Limits& limits) noexcept {
   constexpr std::uint64_t kPageBytesMax = 256 << 10;

@@ -4,6 +4,7 @@
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <boost/beast/websocket/ssl.hpp>
 
+#include "http/close_reason.hpp"
 #include "http/connection.hpp"
 #include "http/fields.hpp"
 
@@ -15,7 +16,6 @@ namespace bhttp = boost::beast::http;
 namespace ws = boost::beast::websocket;
 
 constexpr std::int64_t kCloseMs = 2'000;
-constexpr std::size_t kReasonBytesMax = 123;  // of a close frame
 
 bhttp::request<bhttp::empty_body> handshake_of(const Request& request) {
   bhttp::request<bhttp::empty_body> out{Verb::get, "/", 11};
@@ -23,14 +23,6 @@ bhttp::request<bhttp::empty_body> handshake_of(const Request& request) {
     if (const auto value = request.find(name))
       out.set(beast::string_view(name.data(), name.size()), beast::string_view(value->data(), value->size()));
   return out;
-}
-
-// As much of a reason as a frame holds, without half a character at its end.
-std::string_view reason_in_frame(std::string_view reason) {
-  if (reason.size() <= kReasonBytesMax) return reason;
-  std::size_t end = kReasonBytesMax;
-  while (end > 0 && (static_cast<unsigned char>(reason[end]) & 0xc0) == 0x80) --end;
-  return reason.substr(0, end);
 }
 
 }  // namespace

@@ -142,9 +142,9 @@ Result<void> MemoryStore::sync() {
 
 Result<void> MemoryStore::compact(Family, const Range&) { return {}; }
 
-void MemoryStore::inject(Fault fault) {
+MemoryStore::Fault MemoryStore::inject(Fault fault) {
   const std::lock_guard lock(impl_->mutex);
-  impl_->fault = fault;
+  return std::exchange(impl_->fault, fault);
 }
 
 std::unique_ptr<MemoryStore> MemoryStore::crash(Random& random) const {

@@ -46,9 +46,9 @@ class MemoryStore final : public Store {
   [[nodiscard]] std::uint64_t free_bytes() const noexcept override { return free_bytes_.load(); }
   void tend() override {}
 
-  void inject(Fault fault);
   // Until this is set again there is only so much space; what is written does not use it up.
   void set_free_bytes(std::uint64_t bytes) { free_bytes_.store(bytes); }
+  Fault inject(Fault fault);  // the one that was waiting to happen
   // What a new process would find: buffered (unsynced) batches survive as a prefix of random length.
   [[nodiscard]] std::unique_ptr<MemoryStore> crash(Random& random) const;
 

@@ -6,6 +6,7 @@ namespace holdfast::session {
 namespace {
 
 constexpr std::uint8_t kFormat = 1;
+constexpr std::uint8_t kPriorityMax = 9;
 
 // Which optional parts of an intent follow.
 enum IntentPart : std::uint8_t {
@@ -214,7 +215,10 @@ Result<Marker> decode_marker(std::string_view value) {
     if (m.kind != MarkerKind::transition) m.intent = decode_intent(d);
     m.row = decode_row(d);
   }
-  if (!d.done() || m.row.state > MessageState::merged) return damaged("journal marker");
+  const auto& intent = m.intent;
+  if (!d.done() || m.row.state > MessageState::merged || intent.priority > kPriorityMax ||
+      intent.outcome > Outcome::steered || intent.credential_outcome > CredentialOutcome::ignored)
+    return damaged("journal marker");
   return m;
 }
 

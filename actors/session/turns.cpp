@@ -1,6 +1,7 @@
 // Turns: hand out the head under a lease, follow it, end it. One turn of a session at a time.
 #include <algorithm>
 
+#include "actors/session/event_types.hpp"
 #include "actors/session/work.hpp"
 #include "src/core/crypto.hpp"
 #include "storage/keys.hpp"
@@ -169,9 +170,12 @@ Result<Reply> run(Work& work, const AppendEvents& command) {
   if (work.held(command.lease) == nullptr) return lost();
   for (std::size_t i = 0; i < command.events.size(); ++i) {
     const auto& type = command.events[i].type;
-    if (type.empty() || type.starts_with("message.") || type.starts_with("session."))
-      return fail(ErrorCode::invalid_body, "a runtime's event needs a type of its own; message. and session. are ours",
-                  "/" + std::to_string(i) + "/type");
+    if (!valid_event_type(type) || type.starts_with("message.") || type.starts_with("session."))
+      return fail(
+          ErrorCode::invalid_body,
+          "a runtime's event needs a type of its own, of printable ASCII without blanks and commas; message. and "
+          "session. are ours",
+          "/" + std::to_string(i) + "/type");
   }
   auto& state = work.state;
   const bool complete = work.entity.window.end == state.last_position + 1;

@@ -5,6 +5,7 @@
 
 #include "src/cli/cli.hpp"
 #include "src/cli/client.hpp"
+#include "src/cli/event_lines.hpp"
 #include "src/cli/terminal.hpp"
 #include "src/core/json.hpp"
 
@@ -58,24 +59,6 @@ void print_event(std::string_view text, const TailOptions& o, std::string& last)
   }
   std::fflush(stdout);
 }
-
-// Server-sent events (WHATWG): the `data:` lines of each event.
-class EventLines {
- public:
-  template <class Each>
-  void feed(std::string_view piece, const Each& each) {
-    buffer_ += piece;
-    std::size_t end = 0;
-    while ((end = buffer_.find('\n')) != std::string::npos) {
-      std::string_view line(buffer_.data(), end);
-      if (line.starts_with("data:")) each(line.substr(line.starts_with("data: ") ? 6 : 5));
-      buffer_.erase(0, end + 1);
-    }
-  }
-
- private:
-  std::string buffer_;
-};
 
 int print_page(const TailOptions& o, Client& client) {
   std::string last = o.after;

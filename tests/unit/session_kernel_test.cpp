@@ -2,10 +2,13 @@
 #include <rapidcheck.h>
 
 #include <catch2/catch.hpp>
+#include <functional>
+#include <sstream>
 
 #include "actors/session/journal.hpp"
 #include "actors/session/kernel.hpp"
 #include "actors/session/merge.hpp"
+#include "src/core/crypto.hpp"
 #include "src/core/json.hpp"
 #include "storage/keys.hpp"
 #include "storage/memory_store.hpp"
@@ -353,6 +356,121 @@ TEST_CASE("export and import round-trip") {
   Bench damaged;
   CHECK(damaged.refused(Import{file.substr(0, file.size() / 2)}) == ErrorCode::invalid_body);
   CHECK_FALSE(damaged.entity.document.exists);
+}
+
+namespace {
+
+// An export of one completed, one failed and two queued messages, its state and its last record as a forger likes them.
+std::string forged(const std::function<void(State&)>& state, const std::function<void(Marker&)>& marker) {
+  Bench from;
+  for (const auto* name : {"done", "dead", "next", "last"}) from.admit(name);
+  from.ask<Nothing>(Complete{from.lease(from.dispatch()), {"1", {}}});
+  from.ask<Nothing>(Fail{from.lease(from.dispatch()), {"no", false, 0, {}}});
+  from.ask<Message>(Edit{"next", {}, {}});
+  const auto file = from.ask<std::string>(Export{});
+  std::istringstream in(file);
+  std::string out;
+  for (std::string line; std::getline(in, line);) {
+    json::Parser parser;
+    const auto parsed = parser.parse(line);
+    REQUIRE(parsed);
+    const auto raw = [&](const char* name) {
+      std::string_view text;
+      REQUIRE(parsed->at_key(name).get(text) == simdjson::SUCCESS);
+      return *from_base64url(text);
+    };
+    if (out.empty()) {
+      auto decoded = decode_state(raw("state")).value();
+      state(decoded);
+      json::ObjectWriter(out)
+          .number("holdfast_export", 1)
+          .text("document", to_base64url(raw("document")))
+          .text("state", to_base64url(encoded(decoded)))
+          .end();
+    } else {
+      auto decoded = decode_marker(raw("record")).value();
+      if (in.peek() == EOF) marker(decoded);
+      std::uint64_t position = 0;
+      REQUIRE(parsed->at_key("position").get(position) == simdjson::SUCCESS);
+      json::ObjectWriter(out).number("position", position).text("record", to_base64url(encoded(decoded))).end();
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("an import that no session could have made is refused, and nothing is written") {
+  const auto refused = [](const std::function<void(State&)>& state, const std::function<void(Marker&)>& marker) {
+    Bench to;
+    CHECK(to.refused(Import{forged(state, marker)}) == ErrorCode::invalid_body);
+    CHECK_FALSE(to.entity.document.exists);
+    CHECK(to.everything().empty());
+  };
+  const auto state = [&](const std::function<void(State&)>& change) { refused(change, [](Marker&) {}); };
+  state([](State& s) { s.last_position = UINT64_MAX; });
+  state([](State& s) { s.last_position += 1; });
+  state([](State& s) { s.last_seq += 1; });
+  state([](State& s) { s.front = {1}; });
+  state([](State& s) { s.front = {3, 3}; });
+  state([](State& s) { s.front = {99}; });
+  state([](State& s) { s.steers = {1}; });
+  state([](State& s) { s.floor = 0; });
+  state([](State& s) { s.floor = 1'000; });
+  state([](State& s) { s.updated_at = INT64_MAX; });
+  state([](State& s) { s.running = Running{}, s.running->position = 1; });
+  state([](State& s) { s.running = Running{}, s.running->position = 99; });
+  // The last record is the edit of a queued message.
+  const auto record = [&](const std::function<void(Marker&)>& change) { refused([](State&) {}, change); };
+  record([](Marker& m) { m.intent.turn = "no json"; });
+  record([](Marker& m) { m.intent.metadata = "{}{}"; });
+  record([](Marker& m) { m.intent.author = "\xff"; });
+  record([](Marker& m) { m.intent.priority = 10; });
+  record([](Marker& m) { m.intent.expires_at = INT64_MAX; });
+  record([](Marker& m) { m.intent.id = "another"; });
+  record([](Marker& m) { m.intent.seq = 9; });
+  record([](Marker& m) { m.row.state = MessageState::running; });
+  record([](Marker& m) { m.row.content = 1; });
+  record([](Marker& m) { m.row.order = 1; });
+  record([](Marker& m) { m.row.retry_at = -1; });
+  record([](Marker& m) { m.message = 99; });
+  record([](Marker& m) { m.at = INT64_MIN; });
+  record([](Marker& m) { m.kind = MarkerKind::admitted; });
+  record([](Marker& m) {
+    m.kind = MarkerKind::operation;
+    m.what = "session.paused\nid: 1";
+    m.data = "{}";
+  });
+}
+
+TEST_CASE("what follows from the records of an import is counted anew") {
+  Bench to;
+  to.ask<Session>(Import{forged(
+      [](State& s) {
+        s.queued = 0;  // a cancel would take the count below nothing
+        s.low = UINT64_MAX;
+        s.expiry = 1;
+      },
+      [](Marker&) {})});
+  CHECK(to.entity.state.queued == 2);
+  CHECK(to.entity.state.expiry == 0);
+  to.ask<Message>(Cancel{"next", {}});
+  CHECK(to.dispatch().message.message == "last");
+  CHECK(to.entity.state.queued == 0);
+  // A failed message is a dead letter here too.
+  CHECK(to.everything().find(keys::dead_letter({to.id, 2})) != std::string::npos);
+  to.ask<Message>(Redrive{"dead"});
+  CHECK(to.everything().find(keys::dead_letter({to.id, 2})) == std::string::npos);
+}
+
+TEST_CASE("a runtime's event has a type of one word") {
+  Bench s;
+  s.admit("a");
+  const auto lease = s.lease(s.dispatch());
+  for (const auto* type : {"", "two words", "a,b", "a\nid: 7", "a\r", "\xc3\xbc", "message.completed", "session.x"})
+    CHECK(s.refused(AppendEvents{lease, {{type, "{}"}}}) == ErrorCode::invalid_body);
+  s.ask<std::uint64_t>(AppendEvents{lease, {{"delta.text-1", "{}"}}});
 }
 
 TEST_CASE("the position of a seq is found among other markers") {

@@ -1,0 +1,73 @@
+// What workers do in the simulation. They outlive the engine, and go on with what they hold whatever happened to it.
+#include <catch2/catch.hpp>
+
+#include "tests/simulation/world.hpp"
+
+namespace holdfast::simulation {
+
+void World::claim() {
+  ClaimRequest request;
+  request.max = 1 + pick(2);
+  request.wait_ms = static_cast<std::int64_t>(pick(2)) * 200;
+  request.lease_ms = 1'000 + static_cast<std::int64_t>(pick(2)) * 5'000;
+  if (one_in(2)) request.runtime = "r" + std::to_string(pick(2));
+  engine_->claim(request, [this, asked = generation_](Result<std::vector<Delivery>> deliveries) {
+    if (asked == generation_ && deliveries) hand_out(*deliveries);
+  });
+}
+
+void World::hand_out(const std::vector<Delivery>& deliveries) {
+  constexpr std::size_t kHeld = 24;  // older ones are forgotten
+  for (const auto& d : deliveries) {
+    const auto& session = d.session.session;
+    const auto& message = d.message.message;
+    saw(Rare::delivery);
+    saw(Rare::steer, d.steer.size());
+    for (const auto& held : held_) {
+      if (held.session != session || held.message != message) continue;
+      saw(Rare::second_worker);
+      break;
+    }
+    held_.push_back({session, message, {d.delivery, d.lease}, d.lease_expires_at});
+    if (held_.size() > kHeld) held_.erase(held_.begin());
+  }
+}
+
+void World::work_on_lease() {
+  if (held_.empty()) return;
+  const auto held = held_[pick(held_.size())];
+  const auto ignore = on_reply<session::Nothing>([](auto) {});
+  switch (pick(8)) {
+    case 0: return engine_->delivery(held.lease, session::Accept{}, 0, ignore);
+    case 1:
+      return engine_->delivery(held.lease, session::AppendEvents{{}, {{"delta", "{\"n\":1}"}, {"delta", "{\"n\":2}"}}},
+                               0, on_reply<std::uint64_t>([](auto) {}));
+    case 2: return engine_->delivery(held.lease, session::Fail{{}, {"boom", !one_in(3), 0, {}}}, 0, ignore);
+    case 3: return engine_->delivery(held.lease, session::Release{}, 0, ignore);
+    case 4:
+    case 5:
+      return engine_->delivery(held.lease, session::Beat{}, 0, on_reply<Heartbeat>([this](auto beat) {
+                                 if (beat) saw(Rare::steer, beat->steer.size());
+                               }));
+    default: return complete(held);
+  }
+}
+
+void World::complete(const Held& held) {
+  engine_->delivery(held.lease, session::Complete{{}, {"{\"ok\":true}", {}}}, 0,
+                    on_reply<session::Nothing>([this, held](auto reply) {
+                      const auto known = sessions_[held.session].find(held.message);
+                      REQUIRE(known != sessions_[held.session].end());
+                      auto& sent = known->second;
+                      if (reply) {
+                        if (sent.completed) saw(Rare::completed_again);
+                        sent.completed = true;
+                      } else if (reply.error().code == ErrorCode::lease_lost) {
+                        const Calm calm(*store_);
+                        const auto state = state_of(held.session, held.message);
+                        saw(state == MessageState::interrupted ? Rare::completed_captured : Rare::completed_late);
+                      }
+                    }));
+}
+
+}  // namespace holdfast::simulation
