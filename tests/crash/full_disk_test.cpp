@@ -72,16 +72,6 @@ class SmallDisk {
   bool there_ = false;
 };
 
-// Looks until it is so: a full disk is noticed within a second or two.
-template <class Condition>
-bool becomes(const Condition& condition) {
-  for (int i = 0; i < 600; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
-  return false;
-}
-
 struct Ledger {
   std::mutex mutex;
   std::map<std::string, std::uint64_t> acknowledged;  // id -> seq
