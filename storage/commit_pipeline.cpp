@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "src/core/check.hpp"
@@ -29,6 +30,7 @@ CommitPipeline::CommitPipeline(Store& store, Durability durability, std::uint64_
     : store_(store),
       durability_(durability),
       batch_bytes_max_(batch_bytes_max),
+      lent_micros_(limits.lent_micros),
       meter_(limits),
       open_(store.make_batch()),
       writing_(store.make_batch()) {}
@@ -171,8 +173,11 @@ void CommitPipeline::commit_alone(std::unique_lock<std::mutex>& lock) {
 
 void CommitPipeline::begin_lending(std::size_t commits_max) noexcept {
   if (t_lending.pipeline != nullptr && t_lending.pipeline != this) return;  // of another engine: it has a writer
-  if (t_lending.depth++ != 0) return;
-  const bool slow = meter_.last_micros() > kLentSyncMicrosMax;
+  if (t_lending.depth++ != 0) {
+    t_lending.commits_max = std::max(t_lending.commits_max, commits_max);
+    return;
+  }
+  const bool slow = meter_.last_micros() > lent_micros_;
   t_lending.pipeline = this;
   t_lending.commits_max = slow && commits_max != kEverything ? 0 : commits_max;
   t_lending.commits = Lending::Commits::none;

@@ -91,10 +91,9 @@ class CommitPipeline {
     CommitPipeline& pipeline_;
   };
   // The same for a thread that has other things to do, too: when more than `commits_max` are open, or the last sync
-  // took longer than kLentSyncMicrosMax, the writer gets them at once.
+  // took longer than CommitMeterLimits::lent_micros, the writer gets them at once.
   void begin_lending(std::size_t commits_max) noexcept;
   void end_lending();
-  static constexpr CommitMeter::Micros kLentSyncMicrosMax = 1'000;
   static constexpr std::size_t kEverything = static_cast<std::size_t>(-1);
 
  private:
@@ -121,6 +120,7 @@ class CommitPipeline {
   Store& store_;
   const Durability durability_;
   const std::uint64_t batch_bytes_max_;
+  const CommitMeter::Micros lent_micros_;
   CommitMeter meter_;
   std::unique_ptr<Batch> open_;            // guarded by mutex_
   std::unique_ptr<Batch> writing_;         // the writer's

@@ -9,8 +9,7 @@
 
 #include "src/core/log.hpp"
 #include "src/core/random.hpp"
-#include "storage/faults.hpp"
-#include "storage/store.hpp"
+#include "storage/rocks_store.hpp"
 
 namespace holdfast {
 

@@ -527,7 +527,8 @@ TEST_CASE("pipeline: a thread that lends itself commits, once its scope ends") {
 
 TEST_CASE("pipeline: a thread that lends itself for a few commits leaves more of them to the writer") {
   MemoryStore store;
-  CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+  constexpr std::int64_t kHowLongEver = 1'000'000'000;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes, {250, 0, kHowLongEver});
   pipeline.start();
   const auto committers = [&](int commits, std::size_t commits_max) {
     std::vector<std::promise<std::thread::id>> by(static_cast<std::size_t>(commits));
@@ -541,6 +542,16 @@ TEST_CASE("pipeline: a thread that lends itself for a few commits leaves more of
   CHECK(committers(2, 2) == 2);
   CHECK(committers(3, 2) == 0);
   CHECK(committers(1, 0) == 0);
+  {
+    CommitPipeline slow(store, Durability::synced, kBatchBytes, {250, 0, -1});  // every sync takes longer
+    slow.start();
+    std::promise<std::thread::id> by;
+    slow.begin_lending(2);
+    slow.submit(one("k"), [&](const auto&) { by.set_value(std::this_thread::get_id()); });
+    slow.end_lending();
+    CHECK(by.get_future().get() != std::this_thread::get_id());
+    slow.stop();
+  }
   {
     // An inner one commits at its own end: whoever opened it waits for that.
     pipeline.begin_lending(2);

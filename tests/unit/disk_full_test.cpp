@@ -108,7 +108,7 @@ TEST_CASE("with less than disk_reserve_bytes what is new is refused, and what en
   CHECK(settled(stage.tell(session::Get{})) == "ok");
   CHECK(settled(stage.tell(session::Cancel{"a", {}})) == "ok");
   CHECK(stage.engine->stats().disk_full == 1);
-  CHECK(stage.engine->stats().disk_refusals == 0);
+  CHECK(stage.engine->stats().commit.refusals == 0);
 
   stage.store->set_free_bytes(reserve);
   CHECK(stage.engine->stats().disk_full == 0);
@@ -139,7 +139,7 @@ TEST_CASE("a refused write is forgotten, with all that was built on it, and the 
   CHECK(*read == "insufficient_storage");
   CHECK(*seen == "insufficient_storage");
   CHECK(stage.engine->health() == Health::ready);
-  CHECK(stage.engine->stats().disk_refusals == 1);
+  CHECK(stage.engine->stats().commit.refusals == 1);
 
   const auto gone = stage.tell(session::ReadMessage{"b"});
   const auto again = stage.admit("b");

@@ -204,8 +204,8 @@ TEST_CASE("what does not become durable is told to nobody", "[engine][objects][s
   Client ann(stage, "ann");
   stage.settle();
   (void)ann.screen->take();
-  stage.store().inject(MemoryStore::Fault::full);
-  CHECK(ann.ask("put 1") == "insufficient_storage");
+  stage.store().inject(MemoryStore::Fault::unknown_lost);
+  CHECK(ann.ask("put 1") == "commit_unknown");
   CHECK(ann.screen->seen.empty());
   Client bob(stage, "bob");
   stage.settle();
