@@ -207,6 +207,7 @@ void Connection::feed_body() {
   const auto used = parser_.feed(in_);
   if (!used) return fail_body(used.error());
   parsed_ = *used;
+  backlog_.parsed(*used);
   drop_parsed();
   hand_part();
 }
