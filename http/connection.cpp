@@ -95,13 +95,18 @@ bool Connection::parse() {
   }
   await(state);
   if (state != Parser::State::body) return false;
-  if (exchange_.request().wants_continue() && !continued_) {
-    continued_ = true;
-    if (exchange_.request().body().empty()) out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+  if (exchange_.request().in_parts()) {
+    dispatch();
+    return true;
   }
-  if (!exchange_.request().in_parts()) return false;
-  dispatch();
-  return true;
+  ask_for_body();
+  return false;
+}
+
+// Says that the body is wanted, to a client that asked.
+void Connection::ask_for_body() {
+  if (!exchange_.request().wants_continue() || std::exchange(continued_, true)) return;
+  if (exchange_.request().body().empty()) out_ += "HTTP/1.1 100 Continue\r\n\r\n";
 }
 
 // Sets the deadline for the next part of a request, once a part.
@@ -145,7 +150,9 @@ void Connection::refuse(const Error& error) {
 void Connection::read() {
   if (reading_ || phase_ == Phase::closed || phase_ == Phase::handing_over || end_of_input_) return;
   if (phase_ == Phase::closing) return;
-  const bool full = phase_ == Phase::answering || body_unread() ? in_.size() >= kReadBytes
+  // Of a body in parts what is left of the input is one unfinished line, until as much of it is held as may be.
+  const bool taken_in = body_unread() && exchange_.request().body().size() < kPartBytes;
+  const bool full = phase_ == Phase::answering || body_unread() ? in_.size() >= kReadBytes && !taken_in
                                                                 : phase_ == Phase::reading && unsent() >= kUnsentMax;
   if (full) return;
   reading_ = true;
@@ -196,6 +203,10 @@ void Connection::read_body(Done<std::optional<std::string>> done) {
   body_reader_ = std::move(done);
   read_deadline_ =
       thread_->now_ms() + static_cast<std::int64_t>(exchange_.limits().body_timeout_ms) + thread_->tick_ms();
+  if (phase_ == Phase::answering && body_unread()) {
+    ask_for_body();
+    flush();
+  }
   hand_part();
   feed_body();
   read();
@@ -398,7 +409,9 @@ void Connection::stop() {
     case Phase::answering:
       if (exchange_.waiting()) exchange_.fail(ErrorCode::shutting_down, "the server is stopping; ask again elsewhere");
       return;
-    case Phase::streaming: return end_stream();
+    case Phase::streaming:
+      if (source_->endless()) end_stream();
+      return;
     case Phase::lingering: read_deadline_ = std::min(read_deadline_, thread_->now_ms() + kLingerStoppingMs); return;
     default: return;
   }

@@ -34,10 +34,12 @@
 
 namespace holdfast::http {
 
-// Feeds an answer without an end, such as an event stream. Called on the connection's thread.
+// Feeds an answer in parts, such as an event stream. Called on the connection's thread.
 class StreamSource {
  public:
   virtual ~StreamSource() = default;
+  // One without an end of its own ends whole when the server stops; another one is waited for, and cut off after that.
+  [[nodiscard]] virtual bool endless() const noexcept { return true; }
   virtual void on_drained() = 0;  // everything written so far is with the operating system
   virtual void on_tick(std::int64_t now_ms) = 0;
   virtual void on_closed() = 0;  // the last call
@@ -87,6 +89,7 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   [[nodiscard]] bool parse();
   void dispatch();
   void refuse(const Error& error);
+  void ask_for_body();
   void await(Parser::State state);
   [[nodiscard]] bool body_unread() const noexcept;
   void feed_body();

@@ -4,6 +4,7 @@
 #include "http/cors.hpp"
 #include "http/exchange.hpp"
 #include "http/problem.hpp"
+#include "http/query.hpp"
 #include "http/router.hpp"
 #include "http/routes.hpp"
 #include "http/shedding.hpp"
@@ -60,9 +61,10 @@ std::optional<std::uint64_t> body_limit(const Request& request, const void* serv
   const auto path = request.path();
   if (path == kImportPath) return s.limits.import_bytes_max;
   const auto* engine = s.engine.load(std::memory_order_acquire);
-  if (engine != nullptr && path.starts_with(kObjectsPath) &&
-      engine->takes_streams(first_segment(path.substr(kObjectsPath.size()))))
-    return std::nullopt;
+  if (engine != nullptr && path.starts_with(kObjectsPath)) {
+    const auto object_class = percent_decoded(first_segment(path.substr(kObjectsPath.size())), Plus::literal);
+    if (object_class && engine->takes_streams(*object_class)) return std::nullopt;
+  }
   return s.limits.body_bytes_max;
 }
 

@@ -51,6 +51,7 @@ void ObjectBodies::post(std::function<void()> call) {
 
 void ObjectBodies::read(Done<std::optional<std::string>> done) {
   post([self = shared_from_this(), done = std::move(done)]() mutable {
+    if (self->phase_ == Phase::headless) return done(std::optional<std::string>());  // what follows is another request
     const bool answered = self->phase_ == Phase::waiting && self->connection_->exchange().serial() != self->serial_;
     if (answered || self->phase_ == Phase::closed) return done(client_left());
     self->connection_->read_body(std::move(done));

@@ -27,6 +27,7 @@ class ObjectBodies final : public BodyTransfer, public StreamSource, public std:
   // What the object's handler came to. False: it never began a reply, and this one is whole.
   [[nodiscard]] bool end(const Result<holdfast::Reply>& last);
 
+  [[nodiscard]] bool endless() const noexcept override { return false; }
   void on_drained() override;
   void on_tick(std::int64_t) override {}
   void on_closed() override;

@@ -51,7 +51,8 @@ void Parser::Events::on_field_impl(bhttp::field name, Text name_text, Text value
       return refuse("only \"Transfer-Encoding: chunked\" is understood", ec);
     transfer_encoding_ = true;
   }
-  if (name == bhttp::field::expect && equal_ignoring_case(view(value), "100-continue")) request_.expect_continue();
+  if (name == bhttp::field::expect && request_.version() == 11 && equal_ignoring_case(view(value), "100-continue"))
+    request_.expect_continue();
   request_.add_field(view(name_text), view(value));
 }
 

@@ -46,10 +46,12 @@ Result<void> call_object(Exchange& x) {
   });
   if (wants_websocket(from)) {
     if (auto ok = check_websocket(from); !ok) return ok;
+    if (from.find("transfer-encoding") || from.find("content-length").value_or("0") != "0")
+      return fail(ErrorCode::invalid_request, "a WebSocket's handshake has no body");
     ObjectSocket::open(x, std::move(object_class), std::move(name), std::move(request));
     return {};
   }
-  if (!from.in_parts()) request.body = from.take_body();
+  if (!x.engine().takes_streams(object_class)) request.body = from.take_body();
   const auto bodies = std::make_shared<ObjectBodies>(x);
   x.engine().call_async(std::move(object_class), std::move(name), std::move(request), bodies,
                         [bodies, whole = x.then<Reply>(&send_reply)](Result<Reply> reply) {

@@ -14,6 +14,7 @@ namespace {
 struct Lending {
   CommitPipeline* pipeline = nullptr;
   std::size_t commits_max = 0;
+  std::size_t outer_max = 0;  // of the lending that others are within
   unsigned depth = 0;
   enum class Commits : std::uint8_t { none, mine, writers } commits = Commits::none;  // those that are open
 };
@@ -139,7 +140,11 @@ void CommitPipeline::stop() {
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
-  while (commit_once()) {  // without a writer, or handed in since it ended
+  std::unique_lock lock(mutex_);
+  for (;;) {  // without a writer, or handed in since it ended; a thread that lends itself may be at it still
+    wake_.wait(lock, [this] { return committing_ == std::thread::id(); });
+    if (pending_.empty()) return;
+    commit_alone(lock);
   }
 }
 
@@ -169,11 +174,13 @@ void CommitPipeline::commit_alone(std::unique_lock<std::mutex>& lock) {
   commit_once();
   lock.lock();
   committing_ = {};
+  if (stopping_) wake_.notify_all();
 }
 
 void CommitPipeline::begin_lending(std::size_t commits_max) noexcept {
   if (t_lending.pipeline != nullptr && t_lending.pipeline != this) return;  // of another engine: it has a writer
   if (t_lending.depth++ != 0) {
+    if (t_lending.depth == 2) t_lending.outer_max = t_lending.commits_max;
     t_lending.commits_max = std::max(t_lending.commits_max, commits_max);
     return;
   }
@@ -186,6 +193,7 @@ void CommitPipeline::begin_lending(std::size_t commits_max) noexcept {
 void CommitPipeline::end_lending() {
   if (t_lending.pipeline != this) return;
   if (--t_lending.depth == 0) t_lending.pipeline = nullptr;
+  else if (t_lending.depth == 1) t_lending.commits_max = t_lending.outer_max;
   // An inner one waits for what it submitted, so it does not leave that to the outer one.
   if (std::exchange(t_lending.commits, Lending::Commits::none) == Lending::Commits::mine) lend();
 }
@@ -202,9 +210,7 @@ void CommitPipeline::lend() {
   if (pending_.empty() || committing_ != std::thread::id() || writer_ == std::thread::id()) return;
   commit_alone(lock);
   // What came meanwhile is the writer's, and so is the end of the pipeline.
-  const bool wake = (!pending_.empty() || stopping_) && std::exchange(writer_waits_, false);
-  lock.unlock();
-  if (wake) wake_.notify_one();
+  if ((!pending_.empty() || stopping_) && std::exchange(writer_waits_, false)) wake_.notify_one();
 }
 
 bool CommitPipeline::commit_once() {
@@ -247,7 +253,7 @@ Result<void> CommitPipeline::write_taken() {
   meter_.begin(begin, oldest != 0 ? oldest : begin);
   Result<void> written = store_.write(*writing_, durability_);
   const auto end = CommitMeter::now();
-  meter_.end(end, taken_ - durable_.load(std::memory_order_relaxed), writing_->bytes());
+  meter_.end(end, taken_ - settled_.load(std::memory_order_relaxed), writing_->bytes());
   if (written) {
     syncs_.fetch_add(1, std::memory_order_relaxed);
     sync_micros_.fetch_add(static_cast<std::uint64_t>(end - begin), std::memory_order_relaxed);

@@ -179,6 +179,47 @@ TEST_CASE("a body in parts that breaks off, is malformed or does not come ends i
   CHECK(Client(server.port()).get("/v1/objects/upload/one/bytes").body == "7");
 }
 
+TEST_CASE("a class whose name is percent-encoded in the path gets its body in parts, too") {
+  const Server server(kHost, {"--body-bytes-max", "1000"});
+  Client client(server.port());
+  const std::string body(5'000, 'x');
+  client.send("POST /v1/objects/%75pload/one HTTP/1.1\r\nHost: t\r\nContent-Length: 5000\r\n\r\n" + body);
+  CHECK(client.receive().body == "5000");
+}
+
+TEST_CASE("after the head of a reply to HEAD an object reads nothing of the next request") {
+  const Server server(kHost);
+  Client client(server.port());
+  client.send(
+      "HEAD /v1/objects/echo/one HTTP/1.1\r\nHost: t\r\n\r\n"
+      "POST /v1/objects/upload/one HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello");
+  CHECK(client.receive(true).status == 200);
+  CHECK(client.receive().body == "5");
+}
+
+TEST_CASE("a server that stops lets a reply in parts come to its end") {
+  Server server(kHost);
+  Client client(server.port());
+  client.send("POST /v1/objects/echo/one HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nabc");
+  std::string answer;
+  while (answer.find("abc") == std::string::npos) answer += client.take();
+  std::thread stopping([&] { CHECK(server.terminate() == 0); });
+  CHECK(becomes([&] { return Client(server.port()).get("/livez").status == 0; }));  // nobody new is let in
+  client.send("defghi");
+  answer += all_of(client);
+  stopping.join();
+  CHECK(unchunked(body_of(answer)) == "abcdefghi 9");
+}
+
+TEST_CASE("a handshake of a WebSocket has no body") {
+  const Server server(kHost);
+  Client client(server.port());
+  client.send(
+      "GET /v1/objects/echo/one HTTP/1.1\r\nHost: t\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nContent-Length: 3\r\n\r\nabc");
+  CHECK(client.receive().problem() == "400 invalid_request");
+}
+
 TEST_CASE("a client may ask whether to send its body in parts") {
   const Server server(kHost);
   Client client(server.port());
