@@ -15,6 +15,7 @@ constexpr Time kLeaseMs = 100;
 class Script {
  public:
   History history;
+  Time operation_ms = 1;
 
   Operation& operation(Kind kind, const std::string& message) {
     Operation o;
@@ -25,7 +26,7 @@ class Script {
     o.begin_us = now_us_;
     o.end_us = now_us_ + 5;
     now_us_ += 10;
-    ++at_;
+    at_ += operation_ms;
     return history.operations.emplace_back(o);
   }
   EndEvent& event(const std::string& type, const std::string& message, std::uint64_t attempt) {
@@ -331,6 +332,20 @@ TEST_CASE("torture: each planted violation is found, and its smallest history sh
     CHECK(smallest.operations.size() <= 4);
     CHECK(smallest.operations.size() < history.operations.size());
   }
+}
+
+TEST_CASE("torture: a turn that was released may go out again as the same attempt in the same millisecond") {
+  Script s;
+  s.operation_ms = 0;
+  s.admit("m1");
+  s.hand_out("m1", 1, "d1");
+  s.report(Kind::release, "m1", 1, "d1");
+  s.event("message.queued", "m1", 0);
+  s.hand_out("m1", 1, "d2");
+  s.complete("m1", 1, "d2");
+  const auto verdict = check(s.history);
+  for (const auto& v : verdict.violations) UNSCOPED_INFO(name_of(v.rule) << ": " << v.sentence);
+  CHECK(verdict.violations.empty());
 }
 
 TEST_CASE("torture: what nobody was told of may be there or not") {

@@ -74,8 +74,9 @@ class TurnsCheck {
   }
 
   void gather() {
-    std::map<std::tuple<std::string, std::uint64_t, Time>, const Span*> by_begin;
-    for (const auto& span : log_.spans()) by_begin[{span.message, span.attempt, span.begin_at}] = &span;
+    // A turn that was released may go out again as the same attempt in the same millisecond: those in the log's order.
+    std::map<std::tuple<std::string, std::uint64_t, Time>, std::vector<const Span*>> by_begin;
+    for (const auto& span : log_.spans()) by_begin[{span.message, span.attempt, span.begin_at}].push_back(&span);
     std::map<const Span*, std::string> holders;
     for (const auto* o : session_.operations) {
       if (o->delivery.empty()) continue;
@@ -92,14 +93,19 @@ class TurnsCheck {
                             },
                             {o->message}))
         continue;
-      delivery.span = found->second;
-      const auto [holder, first] = holders.emplace(found->second, o->delivery);
+      const auto& spans = found->second;
+      const auto mine = std::find_if(spans.begin(), spans.end(), [&](const Span* span) {
+        const auto holder = holders.find(span);
+        return holder == holders.end() || holder->second == o->delivery;
+      });
+      delivery.span = mine == spans.end() ? spans.back() : *mine;
+      const auto [holder, first] = holders.emplace(delivery.span, o->delivery);
       findings_.expect(first || holder->second == o->delivery, Rule::no_overlap,
                        [&] {
                          return "attempt " + std::to_string(o->attempt) + " of " + o->message + " was handed out as " +
                                 holder->second + " and as " + o->delivery;
                        },
-                       {o->message}, {found->second->begin});
+                       {o->message}, {delivery.span->begin});
     }
   }
 
