@@ -112,10 +112,11 @@ class WritableFile final : public rocksdb::FSWritableFileOwnerWrapper {
     auto passed = gate_->pass({.kind = Kind::sync, .path = path_});
     return passed.ok() ? target()->Fsync(options, debug) : passed;
   }
-  IOStatus Allocate(std::uint64_t offset, std::uint64_t bytes, const IOOptions& options,
-                    IODebugContext* debug) override {
-    auto passed = gate_->pass({.kind = Kind::reserve, .path = path_, .offset = offset, .bytes = bytes});
-    return passed.ok() ? target()->Allocate(offset, bytes, options, debug) : passed;
+  using FSWritableFileOwnerWrapper::PositionedAppend;
+  IOStatus PositionedAppend(const rocksdb::Slice& zeros, std::uint64_t offset, const IOOptions& options,
+                            IODebugContext* debug) override {
+    auto passed = gate_->pass({.kind = Kind::reserve, .path = path_, .offset = offset, .bytes = zeros.size()});
+    return passed.ok() ? target()->PositionedAppend(zeros, offset, options, debug) : passed;
   }
   // The target is closed with this object when it may not be closed now.
   IOStatus Close(const IOOptions& options, IODebugContext* debug) override {

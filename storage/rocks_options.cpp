@@ -13,10 +13,11 @@ namespace {
 
 constexpr std::size_t kMiB = std::size_t{1} << 20;
 
-rocksdb::CompressionType compression() {
+// What a flush writes is soon merged into the levels below it, so it is not compressed twice.
+std::vector<rocksdb::CompressionType> compression_per_level() {
   const auto supported = rocksdb::GetSupportedCompressions();
   const bool lz4 = std::find(supported.begin(), supported.end(), rocksdb::kLZ4Compression) != supported.end();
-  return lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
+  return {rocksdb::kNoCompression, lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression};
 }
 
 void set_recovery(rocksdb::DBOptions& options) {
@@ -37,7 +38,7 @@ void set_recovery(rocksdb::DBOptions& options) {
   options.skip_stats_update_on_db_open = true;
   options.skip_checking_sst_file_sizes_on_db_open = true;
   // Bounds the replay at start.
-  options.max_total_wal_size = 128 * kMiB;
+  options.max_total_wal_size = 96 * kMiB;
 }
 
 void set_writing(rocksdb::DBOptions& options) {
@@ -132,7 +133,7 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const std::shared_ptr
   if (family == Family::journal)
     options.memtable_insert_with_hint_prefix_extractor = std::make_shared<MarkersOfASession>();
   options.level_compaction_dynamic_level_bytes = true;  // space: at most about 1.1 times the data
-  options.compression = compression();
+  options.compression_per_level = compression_per_level();
   // Looking for a session that does not exist is common (first use): the last level keeps its filters too.
   options.optimize_filters_for_hits = false;
   return options;

@@ -14,7 +14,7 @@ using rocksdb::IODebugContext;
 using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 
-constexpr std::uint64_t kChunkBytes = std::uint64_t{16} << 20;
+constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
 constexpr std::string_view kWalSuffix = ".log";
 
 using Size = std::atomic<std::uint64_t>;
@@ -87,10 +87,12 @@ class WalFile final : public rocksdb::FSWritableFile {
   void grow_ahead(std::size_t bytes, const IOOptions& options, IODebugContext* debug) {
     const bool every_append_is_synced = size_ > 0 && synced_ == size_;
     if (size_ + bytes <= allocated_ || !every_append_is_synced || !may_grow_) return;
-    const std::uint64_t end = size_ + bytes + kChunkBytes;
-    // Without the space or the file system's support the log is a plain file.
-    may_grow_ = target_->Allocate(size_, end - size_, options, debug).ok();
-    if (may_grow_) allocated_ = end;
+    // Written, not reserved: the first write into a block that is only reserved changes the file's metadata, as an
+    // append does. Without space for it the log is a plain file.
+    static const std::string zeros(kChunkBytes, '\0');
+    const std::uint64_t from = size_ + bytes;
+    allocated_ = from + kChunkBytes;
+    may_grow_ = target_->PositionedAppend(zeros, from, options, debug).ok();
   }
 
   IOStatus close_file(const IOOptions& options, IODebugContext* debug) {

@@ -1,7 +1,7 @@
 // WalFileSystem: RocksDB's file system, with write-ahead logs that are cheap to sync.
 //
 // What: syncing an append also syncs the file's new size, a second write of the disk. A log of this file system has
-// its size ahead of its content: appends write into space that is there already, and a sync is the data alone.
+// its size ahead of its content: appends overwrite zeros that are there already, and a sync is the data alone.
 //
 // Operation: the file grows by a chunk of zeros whenever a synced append needs room; Close cuts the zeros
 // off. After a crash they are still there, and behind them nothing: repair_wal() (storage/wal_repair.hpp) cuts them

@@ -146,7 +146,7 @@ TEST_CASE("recovery: a log that is open has its size ahead of its content, and l
     for (int n = 0; n < 3; ++n) REQUIRE(write(*store, row(random, n, 400)));
     log = log_in(directory.path());
     CHECK(inspect_wal(read_file(log)).kind == WalEnd::Kind::zeros);
-    CHECK(fs::file_size(log) > 1 << 20);
+    CHECK(fs::file_size(log) > 200'000);
   }
   CHECK(inspect_wal(read_file(log)).kind == WalEnd::Kind::whole);
   CHECK(fs::file_size(log) < 10'000);
