@@ -39,9 +39,10 @@ std::int64_t IoThread::clock_ms() noexcept {
       .count();
 }
 
-IoThread::IoThread(Services& services, unsigned number)
+IoThread::IoThread(Services& services, unsigned number, std::chrono::microseconds spin)
     : services_(services),
       number_(number),
+      spin_(spin),
       work_(context_.get_executor()),
       ticker_(context_),
       now_ms_(clock_ms()),
@@ -67,11 +68,26 @@ void IoThread::run() {
   for (std::size_t ran = 1; ran != 0;) {
     auto* engine = services_.engine.load(std::memory_order_acquire);
     if (engine != nullptr) engine->begin_round(kCommitsMax);
-    ran = context_.run_one();
+    ran = spin() ? 1 : context_.run_one();
     for (int i = 1; i < kHandlersMax && context_.poll_one() != 0; ++i) {
     }
     if (engine != nullptr) engine->end_round();
   }
+}
+
+// Looks for work for a moment without sleeping: to be woken costs more than the moment, and a client that waits for its
+// answers often asks again within it. True when something was run.
+bool IoThread::spin() {
+  using Steady = std::chrono::steady_clock;
+  const auto begin = Steady::now();
+  for (auto now = begin; now - begin < spin_;) {
+    if (context_.poll_one() != 0) return true;
+    std::this_thread::yield();  // others go first
+    const auto next = Steady::now();
+    load_.idled(next - now);
+    now = next;
+  }
+  return false;
 }
 
 // The loop ends by itself when the last handler has run: no handler, and so no connection, is left inside it.

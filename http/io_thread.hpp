@@ -13,6 +13,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -45,7 +46,7 @@ class Peer {
 
 class IoThread final : public std::enable_shared_from_this<IoThread> {
  public:
-  IoThread(Services& services, unsigned number);
+  IoThread(Services& services, unsigned number, std::chrono::microseconds spin);
   ~IoThread();
 
   void start();
@@ -80,12 +81,14 @@ class IoThread final : public std::enable_shared_from_this<IoThread> {
 
  private:
   void run();
+  [[nodiscard]] bool spin();
   void schedule_tick();
   void tick();
   void drain_inbox();
 
   Services& services_;
   const unsigned number_;
+  const std::chrono::microseconds spin_;
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   boost::asio::steady_timer ticker_;

@@ -57,6 +57,7 @@ Result<void> admit_message(Exchange& x) {
   AdmitRequest request;
   Precondition precondition;
   HOLDFAST_TRY(session, x.name(0));
+  x.engine().expect(session);
   HOLDFAST_TRY(body, x.json());
   HOLDFAST_TRY(request, admit_request(body, x.limits()));
   HOLDFAST_TRY(precondition, precondition_of(x.request()));

@@ -4,6 +4,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <thread>
 
 #include "http/auth.hpp"
@@ -56,7 +57,8 @@ class Server::Impl {
                   options_.recovery.get(),
                   options_.backup_directory} {
     crypto_start();
-    for (unsigned i = 0; i < thread_count(options_); ++i) threads_.push_back(std::make_shared<IoThread>(services_, i));
+    for (unsigned i = 0; i < thread_count(options_); ++i)
+      threads_.push_back(std::make_shared<IoThread>(services_, i, std::chrono::microseconds(options_.io_spin_us)));
   }
 
   ~Impl() { stop(std::chrono::milliseconds(0)); }

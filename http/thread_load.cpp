@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -27,8 +28,9 @@ void ThreadLoad::look(std::int64_t now_ms) {
   const auto first = std::from_chars(text.data(), end, ran);
   if (first.ec != std::errc{} || first.ptr == end) return;
   if (std::from_chars(first.ptr + 1, end, waited).ec != std::errc{}) return;
-  if (looked_at_ms_ != 0) saturated_ = saturates(ran + waited - wanted_ns_, now_ms - looked_at_ms_);
-  wanted_ns_ = ran + waited;
+  const std::uint64_t wanted = ran + waited - std::min(ran + waited, idled_ns_);
+  if (looked_at_ms_ != 0) saturated_ = saturates(wanted - std::min(wanted, wanted_ns_), now_ms - looked_at_ms_);
+  wanted_ns_ = wanted;
   looked_at_ms_ = now_ms;
 }
 

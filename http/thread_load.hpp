@@ -6,6 +6,7 @@
 // tell, no thread is ever saturated. look() and saturated() on the thread itself.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 namespace holdfast::http {
@@ -18,6 +19,8 @@ class ThreadLoad {
   ThreadLoad& operator=(const ThreadLoad&) = delete;
 
   void look(std::int64_t now_ms);
+  // It ran for so long and found nothing to do: that is time it has left.
+  void idled(std::chrono::nanoseconds time) noexcept { idled_ns_ += static_cast<std::uint64_t>(time.count()); }
   [[nodiscard]] bool saturated() const noexcept { return saturated_; }
 
   // The rule: `wanted_ns` of `ms`.
@@ -30,6 +33,7 @@ class ThreadLoad {
   int file_ = -1;
   bool opened_ = false;
   std::uint64_t wanted_ns_ = 0;
+  std::uint64_t idled_ns_ = 0;
   std::int64_t looked_at_ms_ = 0;
   bool saturated_ = false;
 };

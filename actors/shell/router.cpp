@@ -11,7 +11,7 @@ namespace holdfast::shell {
 namespace {
 
 // A session moves to the young end of its shard's list at most this often: moving touches its neighbours' memory.
-constexpr Time kAgeMs = 100;
+constexpr Time kAgeMs = 1'000;
 
 }  // namespace
 
@@ -60,7 +60,7 @@ void Router::send(EnvelopePtr envelope) {
   std::vector<caf::actor> crowded;
   caf::actor actor;
   {
-    auto& shard = shard_of(envelope->to);
+    auto& shard = shards_[shard_of(envelope->to)];
     const std::lock_guard lock(shard.mutex);
     if (!closed_.load(std::memory_order_relaxed)) {
       auto& entry = entry_of(shard, envelope->to, now, crowded);
@@ -74,6 +74,17 @@ void Router::send(EnvelopePtr envelope) {
   for (const auto& idle : crowded) mail(idle, std::make_shared<Envelope>(), lane);
   mail(actor, std::move(envelope), lane);
   if (lane != nullptr) lane->drain();
+}
+
+void Router::expect(const ObjectId& session) const {
+  constexpr std::size_t kLine = CAF_CACHE_LINE_SIZE;  // CAF's control block is one, before the actor
+  const auto& shard = shards_[shard_of(session)];
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.live.find(session);
+  if (found == shard.live.end()) return;
+  const auto* actor = reinterpret_cast<const char*>(caf::actor_cast<caf::abstract_actor*>(found->second.actor));
+  for (const char* line = actor - kLine; line < actor + sizeof(SessionActor); line += kLine)
+    __builtin_prefetch(line, 1);
 }
 
 Router::Mailboxes Router::mailboxes() const {
@@ -95,7 +106,7 @@ Router::Mailboxes Router::mailboxes() const {
 }
 
 bool Router::leave(const ObjectId& session, std::uint64_t handled) {
-  auto& shard = shard_of(session);
+  auto& shard = shards_[shard_of(session)];
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.live.find(session);
   if (found == shard.live.end() || found->second.sent != handled) return false;

@@ -36,6 +36,8 @@ class Router {
   ~Router();
 
   void send(EnvelopePtr envelope);  // to envelope->to
+  // A command to `session` comes in a moment: what it will touch of a live one is fetched meanwhile.
+  void expect(const ObjectId& session) const;
   // Called by an actor that handled `handled` envelopes. True: it is forgotten and must quit.
   [[nodiscard]] bool leave(const ObjectId& session, std::uint64_t handled);
   // Asks those idle for idle_ms to leave. Call now and then.
@@ -62,13 +64,14 @@ class Router {
     std::list<const ObjectId*>::iterator age;
   };
   static constexpr std::size_t kLook = 256;
+  static constexpr std::size_t kShards = 16;
   struct Shard {
     mutable std::mutex mutex;
     std::uint64_t sent = 0;
     std::unordered_map<ObjectId, Entry> live;
     std::list<const ObjectId*> ages;  // keys of `live`, the longest unused first, to within kAgeMs
   };
-  Shard& shard_of(const ObjectId& session) { return shards_[std::hash<ObjectId>{}(session) % shards_.size()]; }
+  static std::size_t shard_of(const ObjectId& session) { return std::hash<ObjectId>{}(session) % kShards; }
   [[nodiscard]] Entry& entry_of(Shard& shard, const ObjectId& session, Time now, std::vector<caf::actor>& crowded);
   [[nodiscard]] caf::actor spawn(const ObjectId& id);
   void mail(const caf::actor& actor, EnvelopePtr envelope, caf::execution_unit* on);
@@ -77,7 +80,7 @@ class Router {
   Services& services_;
   const Execution execution_;
   const std::uint64_t engine_;
-  std::array<Shard, 16> shards_;
+  std::array<Shard, kShards> shards_;
   std::atomic<std::uint64_t> live_{0};
   std::atomic<bool> closed_{false};
 };

@@ -46,7 +46,7 @@ void depart(Services& services, SessionCommand& command, const Result<void>& dur
 Result<void> SessionActor::activate() {
   auto loaded = session::load(ahead_.reader(), id_);
   if (!loaded) return tl::unexpected(std::move(loaded.error()));
-  entity_ = std::make_unique<session::Entity>(std::move(*loaded));
+  entity_ = std::move(*loaded);
   services_.counters.activations.fetch_add(1, std::memory_order_relaxed);
   return {};
 }

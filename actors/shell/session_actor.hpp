@@ -16,7 +16,7 @@ class SessionActor final : public Resident {
   [[nodiscard]] Result<void> activate();
   void leave_through_gate(const SessionCommandPtr& command, session::Step step);
 
-  std::unique_ptr<session::Entity> entity_;
+  std::optional<session::Entity> entity_;  // in the actor: see Router::expect
 };
 
 }  // namespace holdfast::shell

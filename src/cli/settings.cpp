@@ -125,6 +125,11 @@ Settings::Settings() : insecure_(std::make_shared<bool>(false)) {
     std::uint64_t n = 0;
     return number(v, n) && n <= 256 && (s.http.io_threads = static_cast<unsigned>(n), true);
   });
+  add("io_spin_us", "how long such a thread looks for work before it sleeps; 0: at once [100]", "US",
+      [](auto& s, auto& v) {
+        std::uint64_t n = 0;
+        return number(v, n) && n <= 10'000 && (s.http.io_spin_us = static_cast<unsigned>(n), true);
+      });
   add("backup_directory", "POST /v1/backups, and so `holdfast backup --url`, may write below it [none: refused]", "DIR",
       [](auto& s, auto& v) { return s.http.backup_directory = v, !v.empty(); });
   add("cors_origins", "origins that browsers may call from, separated by commas [none]", "URL,...",

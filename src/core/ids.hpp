@@ -41,7 +41,8 @@ inline constexpr std::string_view kDefaultProject = "default";
 
 template <>
 struct std::hash<holdfast::ObjectId> {
-  std::size_t operator()(const holdfast::ObjectId& id) const noexcept {
+  // Not noexcept: then libstdc++'s tables keep the hash beside the key, and need not read the neighbours of a key.
+  std::size_t operator()(const holdfast::ObjectId& id) const {
     const auto session = std::hash<std::string>{}(id.name) * 31 + std::hash<std::string>{}(id.project);
     return id.object_class.empty() ? session : session * 31 + std::hash<std::string>{}(id.object_class);
   }

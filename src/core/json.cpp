@@ -507,6 +507,11 @@ ObjectWriter& ObjectWriter::key(std::string_view name) {
   return *this;
 }
 ObjectWriter& ObjectWriter::text(std::string_view name, std::string_view value) {
+  const auto plain = [](std::string_view part) { return first_special(part, 0) == part.size(); };
+  if (Piece<190> member; member.fits(name.size() + value.size() + 6) && plain(name) && plain(value)) {
+    member.add(std::exchange(first_, false) ? "\"" : ",\"").add(name).add("\":\"").add(value).add("\"").append_to(out_);
+    return *this;
+  }
   key(name);
   append_string(out_, value);
   return *this;

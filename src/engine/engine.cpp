@@ -542,6 +542,7 @@ Result<std::vector<Backup>> Engine::backups(const std::filesystem::path& directo
 const Limits& Engine::limits() const noexcept { return impl_->limits(); }
 void Engine::begin_round(std::size_t commits_max) noexcept { impl_->pipeline().begin_lending(commits_max); }
 void Engine::end_round() { impl_->pipeline().end_lending(); }
+void Engine::expect(std::string_view session) const { impl_->expect(session); }
 
 bool Engine::disk_full() const noexcept { return impl_->disk_full(); }
 Health Engine::health() const noexcept { return impl_->health(); }

@@ -60,6 +60,7 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
 
   using Answer = std::function<void(Result<session::Reply>&&)>;
 
+  void expect(std::string_view session) const { router_->expect({std::string(kDefaultProject), std::string(session)}); }
   // Sends a command to a session's actor. The answer comes through the gate.
   void command(const std::string& session, session::Command command, std::uint64_t bytes, Answer done);
   void command(ObjectId session, session::Command command, std::uint64_t bytes, Answer done);

@@ -208,6 +208,9 @@ class HOLDFAST_API Engine {
   // writes, or on a disk that is slow to sync, the writer gets them at once and works beside the loop.
   void begin_round(std::size_t commits_max) noexcept;
   void end_round();
+  // A command to `session` comes in a moment: what it will touch is fetched into the processor's cache while the caller
+  // still reads its request. Cheap; changes nothing.
+  void expect(std::string_view session) const;
   // Cancels handlers and waits for them, stops taking commands (shutting_down), ends waits and claims, syncs, and marks
   // a clean shutdown. Idempotent. Not from a handler or completion.
   void close();
