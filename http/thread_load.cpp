@@ -27,7 +27,7 @@ void ThreadLoad::look(std::int64_t now_ms) {
   const auto first = std::from_chars(text.data(), end, ran);
   if (first.ec != std::errc{} || first.ptr == end) return;
   if (std::from_chars(first.ptr + 1, end, waited).ec != std::errc{}) return;
-  if (looked_at_ms_ != 0) saturated_ = saturates(ran + waited - wanted_ns_, now_ms - looked_at_ms_);
+  if (looked_at_ms_ != 0) saturated_ = saturates(ran + waited - wanted_ns_, now_ms - looked_at_ms_, percent_);
   wanted_ns_ = ran + waited;
   looked_at_ms_ = now_ms;
 }
