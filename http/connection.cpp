@@ -1,5 +1,7 @@
 #include "http/connection.hpp"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <exception>
@@ -23,6 +25,12 @@ ParserLimits parser_limits(const Services& services) {
   return {services.limits.header_bytes_max, &body_limit, &services};
 }
 
+// Throws away what else has come, at once and without a copy: it may be a flood. The next read tells how it ended.
+void discard(Tcp::socket& socket) {
+  constexpr std::size_t kDiscardBytes = 64 << 20;
+  (void)::recv(socket.native_handle(), nullptr, kDiscardBytes, MSG_TRUNC | MSG_DONTWAIT);
+}
+
 Error body_cut() { return {ErrorCode::gone, "the client left before its request's body was whole", {}, 0, {}}; }
 
 }  // namespace
@@ -31,7 +39,8 @@ Connection::Connection(std::shared_ptr<IoThread> thread, Tcp::socket socket)
     : thread_(std::move(thread)),
       socket_(std::move(socket)),
       exchange_(*this),
-      parser_(exchange_.request(), parser_limits(thread_->services())) {}
+      parser_(exchange_.request(), parser_limits(thread_->services())),
+      backlog_(static_cast<std::int64_t>(exchange_.limits().pipeline_delay_ms)) {}
 
 void Connection::start() {
   boost::system::error_code ec;
@@ -175,6 +184,7 @@ void Connection::on_read(const boost::system::error_code& ec, std::size_t bytes)
   }
   if (phase_ == Phase::reading) return work();
   if (wanted) feed_body();
+  if (phase_ == Phase::lingering) discard(socket_);
   read();
 }
 
@@ -268,6 +278,7 @@ void Connection::send_answer() {
     phase_ = Phase::reading;
     continued_ = false;
     parser_.reset();
+    backlog_.answered();
     await(Parser::State::empty);
   }
   if (!dispatching_) work();

@@ -9,9 +9,9 @@
 // (read_body), a part at a time, also while the answer is a stream already. An answer that comes before all of it was
 // read is the connection's last.
 //
-// Ends: `Connection: close`, a protocol error or a stop let the output drain, shut the sending side, and discard input
-// for a moment (closing with unread input would reset the connection under the answer). A deadline closes at once,
-// except that a request already begun is answered 408.
+// Ends: `Connection: close`, a protocol error, a backlog or a stop let the output drain, shut the sending side, and
+// discard input for a moment (closing with unread input would reset the connection under the answer). A deadline closes
+// at once, except that a request already begun is answered 408.
 //
 // Concurrency: everything runs on its IoThread. Owned by that thread, by the handlers that wait on its socket, and by
 // the calls in the air.
@@ -61,8 +61,10 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   [[nodiscard]] Exchange& exchange() noexcept { return exchange_; }
   // A handler is running: its answer needs no wake-up.
   [[nodiscard]] bool dispatching() const noexcept { return dispatching_; }
-  // Its requests stand in a queue, and the one at hand is to be refused for it.
-  [[nodiscard]] bool refuse_backlog() noexcept { return backlog_.stands(exchange_.begun_ms()) && backlog_.refuse(); }
+  // Its requests stand in a queue.
+  [[nodiscard]] bool backlogged() const noexcept { return backlog_.stands(exchange_.begun_ms()); }
+  // The answer to the request at hand is the last one.
+  void close_after_answer() noexcept { close_after_answer_ = true; }
 
   // Sends the thread's Answer as the answer of the current exchange.
   void send_answer();

@@ -47,6 +47,7 @@ IoThread::IoThread(Services& services, unsigned number, std::chrono::microsecond
       ticker_(context_),
       now_ms_(clock_ms()),
       tick_ms_(tick_for(services.limits)),
+      load_(services.limits.saturation_percent),
       request_id_prefix_(random_prefix()) {}
 
 IoThread::~IoThread() {

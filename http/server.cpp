@@ -107,8 +107,12 @@ class Server::Impl {
     acceptor_.emplace(context);
     retry_.emplace(context);
     constexpr int kBacklog = 4'096;
+    constexpr std::uint64_t kBufferMax = 1 << 30;  // the kernel takes an int, and has a bound of its own
     acceptor_->open(endpoint.protocol(), ec);
     if (!ec) acceptor_->set_option(asio::socket_base::reuse_address(true), ec);
+    // Connections inherit it; a size set later would not bound the window that was offered already.
+    if (const auto bytes = limits_.receive_buffer_bytes; !ec && bytes != 0)
+      acceptor_->set_option(asio::socket_base::receive_buffer_size(static_cast<int>(std::min(bytes, kBufferMax))), ec);
     if (!ec) acceptor_->bind(endpoint, ec);
     if (!ec) acceptor_->listen(kBacklog, ec);
     if (ec) return cannot_listen(ec);

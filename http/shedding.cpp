@@ -23,13 +23,14 @@ const Answer& prepared() {
 
 std::optional<Refusal> shedding(Exchange& exchange) {
   if (exchange.engine().overloaded()) return Refusal::commit_delay;
-  if (exchange.thread().saturated() && exchange.connection().refuse_backlog()) return Refusal::backlog;
+  if (exchange.thread().saturated() && exchange.connection().backlogged()) return Refusal::backlog;
   return std::nullopt;
 }
 
 void shed(Exchange& exchange, Refusal why) {
   auto& thread = exchange.thread();
   exchange.services().metrics.refused(thread.number(), why);
+  if (why == Refusal::backlog) exchange.connection().close_after_answer();
   thread.answer = prepared();
   exchange.send();
 }

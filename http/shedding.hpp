@@ -3,7 +3,8 @@
 //
 // Only what begins something new is turned away (Route::load): admissions, sessions, calls of objects. What ends
 // something that is in (claims, heartbeats, completions, reads) always passes, so that work in hand is finished first.
-// Nothing was written for a request that is turned away; it carries Retry-After.
+// Nothing was written for a request that is turned away; it carries Retry-After. A connection whose own requests stand
+// in a queue (Backlog) is closed with the refusal, and what stands in it is discarded unread.
 #pragma once
 
 #include <optional>

@@ -29,7 +29,8 @@ void ThreadLoad::look(std::int64_t now_ms) {
   if (first.ec != std::errc{} || first.ptr == end) return;
   if (std::from_chars(first.ptr + 1, end, waited).ec != std::errc{}) return;
   const std::uint64_t wanted = ran + waited - std::min(ran + waited, idled_ns_);
-  if (looked_at_ms_ != 0) saturated_ = saturates(wanted - std::min(wanted, wanted_ns_), now_ms - looked_at_ms_);
+  if (looked_at_ms_ != 0)
+    saturated_ = saturates(wanted - std::min(wanted, wanted_ns_), now_ms - looked_at_ms_, percent_);
   wanted_ns_ = wanted;
   looked_at_ms_ = now_ms;
 }

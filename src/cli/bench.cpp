@@ -265,8 +265,8 @@ void report(const BenchOptions& o, const OpenLoop::Outcome& outcome) {
   std::printf("%u connections, %.0f arrivals/s, deadline %llu ms, %.1f s\n", o.connections, o.rate,
               static_cast<unsigned long long>(o.deadline_ms), o.seconds);
   std::printf("%12.0f /s acknowledged in time\n", rate(outcome.good));
-  std::printf("  late %.0f/s  refused %.0f/s  given up before they were sent %.0f/s  unanswered %.0f/s\n",
-              rate(outcome.late), rate(refused), rate(outcome.given_up), rate(outcome.unanswered));
+  std::printf("  late %.0f/s  refused %.0f/s  cut off %.0f/s  not sent %.0f/s  unanswered %.0f/s\n", rate(outcome.late),
+              rate(refused), rate(outcome.cut_off), rate(outcome.given_up), rate(outcome.unanswered));
   std::printf("  p50 %.3f  p90 %.3f  p99 %.3f  max %.3f ms from the arrival, of what was acknowledged\n", ms(0.5),
               ms(0.9), ms(0.99), ms(1));
   for (const auto& [status, count] : outcome.refused)
@@ -276,10 +276,11 @@ void report(const BenchOptions& o, const OpenLoop::Outcome& outcome) {
   std::snprintf(text.data(), text.size(),
                 "{\"connections\":%u,\"arrivals_per_second\":%.1f,\"seconds\":%.3f,\"deadline_ms\":%llu,"
                 "\"good_per_second\":%.1f,\"late_per_second\":%.1f,\"refused_per_second\":%.1f,"
-                "\"given_up_per_second\":%.1f,\"unanswered_per_second\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n",
+                "\"given_up_per_second\":%.1f,\"cut_off_per_second\":%.1f,\"unanswered_per_second\":%.1f,\"p50_ms\":%."
+                "3f,\"p99_ms\":%.3f}\n",
                 o.connections, rate(outcome.arrived), o.seconds, static_cast<unsigned long long>(o.deadline_ms),
-                rate(outcome.good), rate(outcome.late), rate(refused), rate(outcome.given_up), rate(outcome.unanswered),
-                ms(0.5), ms(0.99));
+                rate(outcome.good), rate(outcome.late), rate(refused), rate(outcome.given_up), rate(outcome.cut_off),
+                rate(outcome.unanswered), ms(0.5), ms(0.99));
   std::ofstream(o.json_file, std::ios::app) << text.data();
 }
 

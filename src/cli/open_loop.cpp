@@ -14,9 +14,8 @@ using asio::ip::tcp;
 using Steady = std::chrono::steady_clock;
 using Moment = Steady::time_point;
 
-constexpr std::chrono::milliseconds kTick{5};
+constexpr std::chrono::milliseconds kTick{10};
 constexpr int kSendBufferBytes = 64 << 10;
-constexpr std::size_t kChunkBytes = 64 << 10;
 
 std::uint64_t micros_of(Steady::duration d) {
   return static_cast<std::uint64_t>(
@@ -32,74 +31,83 @@ struct Window {
 
 class Pipe {
  public:
-  Pipe(asio::io_context& context, const OpenLoop& load, const Window& window, OpenLoop::Outcome& outcome)
-      : socket_(context), load_(load), window_(window), outcome_(outcome) {}
+  Pipe(asio::io_context& context, tcp::endpoint server, const OpenLoop& load, const Window& window,
+       OpenLoop::Outcome& outcome)
+      : socket_(context), server_(std::move(server)), load_(load), window_(window), outcome_(outcome) {}
 
-  bool connect(const tcp::endpoint& server) {
+  bool connect() {
     boost::system::error_code ec;
-    socket_.connect(server, ec);
-    if (ec) return false;
-    socket_.set_option(tcp::no_delay(true), ec);
-    socket_.set_option(asio::socket_base::send_buffer_size(kSendBufferBytes), ec);
-    socket_.non_blocking(true, ec);
-    read();
-    return true;
+    socket_.connect(server_, ec);
+    if (!ec) opened();
+    return !ec;
   }
-  void arrive(Moment at) { waiting_.push_back(at); }
-
-  // Writes what has arrived; gives up what is too old.
-  void flush() {
-    if (blocked_ || ended_) return;
-    for (;;) {
-      if (written_ == out_.size() && !fill()) return;
-      boost::system::error_code ec;
-      written_ += socket_.write_some(asio::buffer(out_.data() + written_, out_.size() - written_), ec);
-      if (ec == asio::error::would_block) return await_room();
-      if (ec) return end();
+  void arrive(Moment at) {
+    if (!open_ || blocked_ || out_.size() >= kSendBufferBytes) {
+      outcome_.given_up += window_.has(at);
+      return;
     }
+    out_ += load_.next();
+    sent_.push_back(at);
+  }
+  // Writes what has arrived.
+  void flush() {
+    if (!open_ || blocked_ || out_.empty()) return;
+    boost::system::error_code ec;
+    const auto written = socket_.write_some(asio::buffer(out_), ec);
+    if (ec && ec != asio::error::would_block) return;  // the read tells how it ended
+    out_.erase(0, written);
+    if (out_.empty()) return;
+    blocked_ = true;
+    socket_.async_wait(tcp::socket::wait_write, [this, serial = serial_](const boost::system::error_code& failed) {
+      if (serial != serial_) return;
+      blocked_ = false;
+      if (!failed) flush();
+    });
   }
   // What no answer came for, when the run is over.
-  void close() {
+  void finish() {
     for (const auto at : sent_) outcome_.unanswered += window_.has(at);
-    for (const auto at : waiting_) outcome_.given_up += window_.has(at);
+    sent_.clear();
+    open_ = false;
+    ++serial_;
     boost::system::error_code ignored;  // the run is over
     socket_.close(ignored);
   }
 
  private:
-  bool fill() {
-    out_.clear();
-    written_ = 0;
-    const auto now = Steady::now();
-    while (!waiting_.empty() && out_.size() < kChunkBytes) {
-      const auto at = waiting_.front();
-      waiting_.pop_front();
-      if (now - at > std::chrono::milliseconds(load_.deadline_ms)) {
-        outcome_.given_up += window_.has(at);
-        continue;
-      }
-      out_ += load_.next();
-      sent_.push_back(at);
-    }
-    return !out_.empty();
+  void opened() {
+    boost::system::error_code ec;
+    socket_.set_option(tcp::no_delay(true), ec);
+    socket_.set_option(asio::socket_base::send_buffer_size(kSendBufferBytes), ec);
+    socket_.non_blocking(true, ec);
+    open_ = true;
+    read();
   }
 
-  void await_room() {
-    blocked_ = true;
-    socket_.async_wait(tcp::socket::wait_write, [this](const boost::system::error_code& ec) {
-      blocked_ = false;
-      if (!ec) flush();
+  // The server closed: on to the next connection.
+  void closed() {
+    if (!std::exchange(told_, false)) ++outcome_.refused[0];
+    for (const auto at : sent_) outcome_.cut_off += window_.has(at);
+    sent_.clear();
+    out_.clear();
+    filled_ = 0;
+    open_ = blocked_ = false;
+    boost::system::error_code ignored;  // whatever close() says, this connection is over
+    socket_.close(ignored);
+    socket_.async_connect(server_, [this, serial = ++serial_](const boost::system::error_code& ec) {
+      if (ec || serial != serial_) return;
+      opened();
     });
   }
 
   void read() {
     socket_.async_read_some(asio::buffer(in_.data() + filled_, in_.size() - filled_),
-                            [this](const boost::system::error_code& ec, std::size_t bytes) {
-                              if (ec == asio::error::operation_aborted) return;
-                              if (ec) return end();
+                            [this, serial = serial_](const boost::system::error_code& ec, std::size_t bytes) {
+                              if (serial != serial_) return;
+                              if (ec) return closed();
                               filled_ += bytes;
                               scan();
-                              read();
+                              if (serial == serial_) read();
                             });
   }
 
@@ -117,6 +125,7 @@ class Pipe {
       if (text.size() < head + 4 + length) break;
       int status = 0;
       std::from_chars(text.data() + 9, text.data() + 12, status);
+      told_ = text.substr(0, head).find("\r\nConnection: close") != std::string_view::npos;
       answered(status, now);
       text.remove_prefix(head + 4 + length);
     }
@@ -126,7 +135,7 @@ class Pipe {
   }
 
   void answered(int status, Moment now) {
-    if (sent_.empty()) return end();
+    if (sent_.empty()) return;  // an error of the connection, such as a time-out
     const auto at = sent_.front();
     sent_.pop_front();
     if (!window_.has(at)) return;
@@ -138,23 +147,19 @@ class Pipe {
     ++(now - at <= std::chrono::milliseconds(load_.deadline_ms) ? outcome_.good : outcome_.late);
   }
 
-  void end() {
-    if (std::exchange(ended_, true)) return;
-    ++outcome_.refused[0];
-  }
-
   tcp::socket socket_;
+  const tcp::endpoint server_;
   const OpenLoop& load_;
   const Window& window_;
   OpenLoop::Outcome& outcome_;
-  std::deque<Moment> waiting_;  // arrivals that were not sent
-  std::deque<Moment> sent_;     // arrivals that were not answered
+  std::deque<Moment> sent_;  // arrivals that were not answered
   std::string out_;
-  std::size_t written_ = 0;
   std::vector<char> in_ = std::vector<char>(64 << 10);
   std::size_t filled_ = 0;
+  std::uint64_t serial_ = 0;  // of the connection
+  bool open_ = false;
   bool blocked_ = false;
-  bool ended_ = false;
+  bool told_ = false;  // by the last answer that it is the last
 };
 
 }  // namespace
@@ -173,8 +178,8 @@ Result<OpenLoop::Outcome> OpenLoop::run() const {
   const Window window{later(warmup), later(warmup + seconds)};
   std::vector<std::unique_ptr<Pipe>> pipes;
   for (unsigned i = 0; i < connections; ++i) {
-    pipes.push_back(std::make_unique<Pipe>(context, *this, window, outcome));
-    if (!pipes.back()->connect(found.begin()->endpoint()))
+    pipes.push_back(std::make_unique<Pipe>(context, found.begin()->endpoint(), *this, window, outcome));
+    if (!pipes.back()->connect())
       return fail(ErrorCode::invalid_request, "cannot connect to " + host + ":" + port + "; is a server there?");
   }
 
@@ -195,7 +200,7 @@ Result<OpenLoop::Outcome> OpenLoop::run() const {
     context.restart();
   }
   context.run_for(std::chrono::milliseconds(deadline_ms));
-  for (const auto& pipe : pipes) pipe->close();
+  for (const auto& pipe : pipes) pipe->finish();
   context.restart();
   context.poll();
   progress.finish();

@@ -108,61 +108,73 @@ TEST_CASE("disk watch: speaks of slow syncs once in a while, and of one that doe
 namespace http {
 
 TEST_CASE("backlog: it stands when every read has been full for a while, and is over with a short one") {
-  Backlog backlog;
+  Backlog backlog(100);
   constexpr std::size_t kRoom = 8'192;
   backlog.read(kRoom - 1, kRoom, 0);
   CHECK_FALSE(backlog.stands(1'000));
   backlog.read(kRoom, kRoom, 1'000);
-  CHECK_FALSE(backlog.stands(1'000 + Backlog::kStandMs - 1));
-  CHECK(backlog.stands(1'000 + Backlog::kStandMs));
+  CHECK_FALSE(backlog.stands(1'099));
+  CHECK(backlog.stands(1'100));
   backlog.read(kRoom, kRoom, 5'000);
   CHECK(backlog.stands(5'000));
   backlog.read(1, kRoom, 0);
   CHECK_FALSE(backlog.stands(9'000));
 }
 
-TEST_CASE("backlog: it stands when what was read waits for long, and not for a client that waits for its answers") {
+TEST_CASE("backlog: it stands when what was read waits for long, and no more when an answer leaves nothing behind") {
   constexpr std::size_t kRoom = 8'192;
-  Backlog patient;
-  for (std::int64_t now = 0; now < 2'000; now += 100) {
-    patient.read(300, kRoom, now);
-    patient.parsed(300);
-    patient.take_up(now);
-    CHECK_FALSE(patient.stands(now));
-  }
-  Backlog hasty;  // ten requests in one read, and one more read whenever one is taken up 60 ms later
-  hasty.read(3'000, kRoom, 0);
+  Backlog backlog(50);  // ten requests in one read, and one more read whenever one is taken up 60 ms later
+  backlog.read(3'000, kRoom, 0);
   std::int64_t now = 0;
   const auto take = [&] {
-    hasty.parsed(300);
-    hasty.take_up(now);
-    hasty.read(300, kRoom, now);
+    backlog.parsed(300);
+    backlog.take_up(now);
+    backlog.read(300, kRoom, now);
     now += 60;
+    backlog.answered();
   };
   for (int i = 0; i < 11; ++i) take();
-  CHECK_FALSE(hasty.stands(now));  // the first that waited was taken up just now
+  CHECK_FALSE(backlog.stands(now - 60));  // the first that waited was taken up just now
   for (int i = 0; i < 11; ++i) take();
-  CHECK(hasty.stands(now));
-  hasty.parsed(3'000);  // all of it
-  hasty.take_up(now);
-  hasty.read(300, kRoom, now);
-  hasty.parsed(300);
-  hasty.take_up(now);
-  CHECK_FALSE(hasty.stands(now + 1'000));
+  CHECK(backlog.stands(now));
+  backlog.parsed(3'000);  // all of it
+  backlog.take_up(now);
+  CHECK(backlog.stands(now));
+  backlog.answered();
+  CHECK_FALSE(backlog.stands(now + 1'000));
 }
 
-TEST_CASE("backlog: one of many is served, so that a flood does not stop all work") {
-  Backlog backlog;
-  for (int round = 0; round < 3; ++round) {
-    for (unsigned i = 0; i < Backlog::kRefusedMax; ++i) CHECK(backlog.refuse());
-    CHECK_FALSE(backlog.refuse());
+TEST_CASE("backlog: a client that waits for its answers never has one, however large or slow its requests are") {
+  constexpr std::size_t kRoom = 8'192;
+  Backlog backlog(1);
+  std::int64_t now = 0;
+  for (int request = 0; request < 20; ++request) {
+    for (int part = 0; part < 16; ++part) {
+      backlog.read(kRoom, kRoom, now += 500);
+      backlog.parsed(kRoom);
+    }
+    backlog.take_up(now);
+    CHECK_FALSE(backlog.stands(now));
+    backlog.answered();
   }
 }
 
-TEST_CASE("thread load: a thread that wanted nine tenths of the time has none left") {
-  CHECK_FALSE(ThreadLoad::saturates(224'900'000, 250));
-  CHECK(ThreadLoad::saturates(225'000'000, 250));
-  CHECK_FALSE(ThreadLoad::saturates(1'000'000'000, 0));
+TEST_CASE("backlog: with a delay of 0 it never stands") {
+  Backlog backlog(0);
+  for (std::int64_t now = 1; now < 100'000; now += 1'000) {
+    backlog.read(8'192, 8'192, now);
+    backlog.parsed(100);
+    backlog.take_up(now);
+    CHECK_FALSE(backlog.stands(now));
+  }
+}
+
+TEST_CASE("thread load: a thread that wanted its percentage of the time has none left") {
+  CHECK_FALSE(ThreadLoad::saturates(224'900'000, 250, 90));
+  CHECK(ThreadLoad::saturates(225'000'000, 250, 90));
+  CHECK_FALSE(ThreadLoad::saturates(1'000'000'000, 0, 90));
+  CHECK(ThreadLoad(0).saturated());
+  CHECK_FALSE(ThreadLoad(90).saturated());
 }
 
 TEST_CASE("readiness: every state is told, and a broken store even while the server stops for it") {
