@@ -1,6 +1,7 @@
 #!/bin/sh
 # Holdfast beside the floor, in one run: for each number of connections ROUNDS pairs in alternation, fsync on, and the
-# median ratio. Bounded: about CELLS x ROUNDS x 2 x (SECONDS + 3) seconds.
+# median ratio. The sessions are there before it is measured: the floor has none to make. Bounded: about
+# CELLS x ROUNDS x (2 x (DURATION + 2) + 3) seconds.
 #     ROUNDS=5 DURATION=8 CELLS="1 64 256" sh benchmarks/compare.sh
 set -eu
 bin="${BIN:-build/release/bin}"
@@ -12,10 +13,12 @@ server=""
 stop() { [ -z "$server" ] || { kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; server=""; }; }
 trap 'stop; rm -rf "$work"' EXIT INT TERM
 
-load() {  # NAME CONNECTIONS URL
-  "$bin/holdfast" bench --url "$3" --connections "$2" --sessions 10000 --body 256 --duration "$duration" --warmup 1 \
-    --json "$work/$1.$2.json" >/dev/null 2>"$work/progress" || { cat "$work/progress" >&2; exit 1; }
+bench() {  # URL CONNECTIONS OPTION...
+  url="$1"; connections="$2"; shift 2
+  "$bin/holdfast" bench --url "$url" --connections "$connections" --sessions 10000 --body 256 "$@" >/dev/null 2>"$work/progress" ||
+    { cat "$work/progress" >&2; exit 1; }
 }
+load() { bench "$3" "$2" --duration "$duration" --warmup 1 --json "$work/$1.$2.json"; }  # NAME CONNECTIONS URL
 
 for c in $cells; do
   for round in $(seq "$rounds"); do
@@ -24,6 +27,7 @@ for c in $cells; do
     : >"$work/ready"
     "$bin/holdfast" serve --data "$work/data" --listen 127.0.0.1:9392 --queue-capacity 1000000 --log-level warn >"$work/ready" & server=$!
     for _ in $(seq 300); do grep -q listening "$work/ready" && break; sleep 0.1; done
+    bench http://127.0.0.1:9392 64 --duration 2 --warmup 0
     load holdfast "$c" http://127.0.0.1:9392; stop; rm -rf "$work/data"
     [ -t 2 ] && printf '\r%s connections: round %s of %s ' "$c" "$round" "$rounds" >&2
   done

@@ -70,7 +70,9 @@ void Connection::work() {
   drop_parsed();
   if (phase_ == Phase::reading && end_of_input_ && unsent() < kUnsentMax) phase_ = Phase::closing;
   flush();
-  read();
+  // Who waits for an answer seldom sends more before it comes: tick() looks for those that do, and for those that left.
+  if (phase_ == Phase::answering && !body_unread()) return;
+  thread_->read_soon(shared_from_this());
 }
 
 void Connection::drop_parsed() {
@@ -397,6 +399,7 @@ void Connection::close() {
 
 void Connection::tick(std::int64_t now_ms) {
   if (writing_ && now_ms > write_deadline_) return close();
+  if (phase_ == Phase::answering) read();
   if (body_reader_ && now_ms > read_deadline_)
     fail_body({ErrorCode::request_timeout, "the request's body took too long to arrive", {}, 0, {}});
   if (phase_ == Phase::streaming) {

@@ -76,6 +76,8 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   // The next part of the request's body, which may be all of it; nothing at its end. One call at a time. Errors:
   // invalid_request, request_timeout (nothing came for body_timeout_ms), gone (the client left).
   void read_body(Done<std::optional<std::string>> done);
+  // Takes in what comes, unless it is being done or is not wanted now.
+  void read();
   // Gives the socket away, for another protocol. `taker` is called once, soon; not when the connection ends before.
   void hand_over(std::function<void(Tcp::socket)> taker);
 
@@ -97,7 +99,6 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   void feed_body();
   void hand_part();
   void fail_body(Error error);
-  void read();
   void on_read(const boost::system::error_code& ec, std::size_t bytes);
   void on_end_of_input();
   void flush();

@@ -73,7 +73,14 @@ void IoThread::run() {
     for (int i = 1; i < kHandlersMax && context_.poll_one() != 0; ++i) {
     }
     if (engine != nullptr) engine->end_round();
+    read_them();
   }
+}
+
+void IoThread::read_them() {
+  read_now_.swap(read_soon_);
+  for (const auto& connection : read_now_) connection->read();
+  read_now_.clear();
 }
 
 // Looks for work for a moment without sleeping: to be woken costs more than the moment, and a client that waits for its

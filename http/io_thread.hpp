@@ -31,6 +31,8 @@ namespace holdfast::http {
 
 using Tcp = boost::asio::ip::tcp;
 
+class Connection;
+
 // What a thread keeps of each connection, whatever it speaks.
 class Peer {
  public:
@@ -62,6 +64,9 @@ class IoThread final : public std::enable_shared_from_this<IoThread> {
   void add(std::shared_ptr<Peer> peer);
   void remove(Peer& peer);
   void stop_peers();
+  // It is to be read from again after this round: a client that was answered and asks again at once has done so by
+  // then, and nobody looks in vain.
+  void read_soon(std::shared_ptr<Connection> connection) { read_soon_.push_back(std::move(connection)); }
   [[nodiscard]] std::size_t peers() const noexcept { return peer_count_.load(std::memory_order_relaxed); }
   // Steady milliseconds as of the last tick; add tick_ms() to a deadline so that it is never early.
   [[nodiscard]] std::int64_t now_ms() const noexcept { return now_ms_; }
@@ -82,6 +87,7 @@ class IoThread final : public std::enable_shared_from_this<IoThread> {
  private:
   void run();
   [[nodiscard]] bool spin();
+  void read_them();
   void schedule_tick();
   void tick();
   void drain_inbox();
@@ -99,6 +105,8 @@ class IoThread final : public std::enable_shared_from_this<IoThread> {
   std::string request_id_prefix_;
   std::uint64_t request_ids_ = 0;
   std::vector<std::shared_ptr<Peer>> peers_;
+  std::vector<std::shared_ptr<Connection>> read_soon_;
+  std::vector<std::shared_ptr<Connection>> read_now_;
   std::atomic<std::size_t> peer_count_{0};
 
   std::mutex inbox_mutex_;

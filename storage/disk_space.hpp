@@ -1,8 +1,7 @@
 // DiskSpace: what is left on the disk of a store, asked for as rarely as is safe.
 //
 // Operation: asking the disk is a system call, so a writer only counts down what it writes while much is left, and asks
-// when little is, or after every kAskBytes: less than the log grows ahead at a time. Others use the disk too: measure()
-// is to be called once a second or so.
+// when little is, or after every kAskBytes. Others use the disk too: measure() is to be called once a second or so.
 // Concurrency: take() from one thread, measure() and known() from any.
 #pragma once
 

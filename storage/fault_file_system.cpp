@@ -196,6 +196,14 @@ IOStatus FaultFileSystem::ReopenWritableFile(const std::string& path, const File
   return status;
 }
 
+IOStatus FaultFileSystem::ReuseWritableFile(const std::string& path, const std::string& old, const FileOptions& options,
+                                            std::unique_ptr<rocksdb::FSWritableFile>* file, IODebugContext* debug) {
+  auto status = gate_->pass({.kind = Kind::rename, .path = old, .to = path});
+  if (status.ok()) status = target()->ReuseWritableFile(path, old, options, file, debug);
+  if (status.ok()) *file = std::make_unique<WritableFile>(std::move(*file), path, gate_, 0);
+  return status;
+}
+
 IOStatus FaultFileSystem::NewDirectory(const std::string& path, const IOOptions& options,
                                        std::unique_ptr<rocksdb::FSDirectory>* directory, IODebugContext* debug) {
   auto status = target()->NewDirectory(path, options, directory, debug);

@@ -142,10 +142,10 @@ std::vector<rocksdb::ColumnFamilyDescriptor> describe_families() {
 }
 
 // The faults lie under the log's file system, so that they hit what that does.
-std::shared_ptr<WalFileSystem> make_file_system(const RocksOpening& opening) {
+std::shared_ptr<WalFileSystem> make_file_system(const std::filesystem::path& directory, const RocksOpening& opening) {
   auto files = rocksdb::FileSystem::Default();
   if (opening.faults != nullptr) files = std::make_shared<FaultFileSystem>(files, *opening.faults);
-  return std::make_shared<WalFileSystem>(files, opening.recovery);
+  return std::make_shared<WalFileSystem>(files, directory.string(), opening.recovery);
 }
 
 // Hears that RocksDB gave up a flush or a compaction for want of space. Until it is told to resume it does none, and
@@ -178,7 +178,9 @@ std::uint64_t ask_free_bytes(rocksdb::FileSystem& files, const std::filesystem::
 class RocksStore::Impl {
  public:
   Impl(std::filesystem::path place, const RocksOpening& opening)
-      : directory(std::move(place)), files(make_file_system(opening)), env(rocksdb::NewCompositeEnv(files)) {}
+      : directory(std::move(place)),
+        files(make_file_system(directory, opening)),
+        env(rocksdb::NewCompositeEnv(files)) {}
 
   rocksdb::Status open() {
     auto options = database_options();

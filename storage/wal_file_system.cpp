@@ -15,6 +15,7 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 
 constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
+constexpr std::uint64_t kBusyBytes = std::uint64_t{4} << 20;  // a log that has got so far will need a successor
 constexpr std::string_view kWalSuffix = ".log";
 
 using Size = std::atomic<std::uint64_t>;
@@ -52,8 +53,13 @@ template <class OpenLogs>
 class WalFile final : public rocksdb::FSWritableFile {
  public:
   WalFile(std::string path, std::unique_ptr<rocksdb::FSWritableFile> target, std::atomic<std::uint64_t>& appends,
-          std::shared_ptr<OpenLogs> open)
-      : path_(std::move(path)), target_(std::move(target)), appends_(appends), open_(std::move(open)) {
+          std::shared_ptr<OpenLogs> open, std::shared_ptr<SpareLog> spare, std::uint64_t allocated)
+      : path_(std::move(path)),
+        target_(std::move(target)),
+        appends_(appends),
+        open_(std::move(open)),
+        spare_(std::move(spare)),
+        allocated_(allocated) {
     open_->add(path_, size_);
   }
   ~WalFile() override { close_file({}, nullptr).PermitUncheckedError(); }
@@ -86,6 +92,7 @@ class WalFile final : public rocksdb::FSWritableFile {
  private:
   void grow_ahead(std::size_t bytes, const IOOptions& options, IODebugContext* debug) {
     const bool every_append_is_synced = size_ > 0 && synced_ == size_;
+    if (size_ > kBusyBytes && every_append_is_synced && !std::exchange(wanted_, true)) spare_->want();
     if (size_ + bytes <= allocated_ || !every_append_is_synced || !may_grow_) return;
     // Written, not reserved: the first write into a block that is only reserved changes the file's metadata, as an
     // append does. Without space for it the log is a plain file.
@@ -107,10 +114,12 @@ class WalFile final : public rocksdb::FSWritableFile {
   const std::unique_ptr<rocksdb::FSWritableFile> target_;
   std::atomic<std::uint64_t>& appends_;
   const std::shared_ptr<OpenLogs> open_;
+  const std::shared_ptr<SpareLog> spare_;
   Size size_{0};                 // end of the content
   Size synced_{0};               // end of the content at the last sync
   std::uint64_t allocated_ = 0;  // end of the file, when that is ahead of the content
   bool may_grow_ = true;
+  bool wanted_ = false;  // the next spare
   bool closed_ = false;
 };
 
@@ -134,20 +143,25 @@ bool is_wal(std::string_view path) { return path.ends_with(kWalSuffix); }
 
 }  // namespace
 
-WalFileSystem::WalFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target, std::shared_ptr<Recovery> recovery)
-    : FileSystemWrapper(target), recovery_(std::move(recovery)), open_(std::make_shared<OpenLogs>()) {}
+WalFileSystem::WalFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target, const std::string& directory,
+                             std::shared_ptr<Recovery> recovery)
+    : FileSystemWrapper(target),
+      recovery_(std::move(recovery)),
+      open_(std::make_shared<OpenLogs>()),
+      spare_(std::make_shared<SpareLog>(target, directory)) {}
 
 WalFileSystem::~WalFileSystem() = default;
 
 IOStatus WalFileSystem::NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                         std::unique_ptr<rocksdb::FSWritableFile>* file, IODebugContext* debug) {
   if (!is_wal(path)) return target()->NewWritableFile(path, options, file, debug);
-  rocksdb::FileOptions grows = options;
-  grows.allow_fallocate = true;
-  grows.fallocate_with_keep_size = false;  // the size is what is to be there ahead
-  auto created = target()->NewWritableFile(path, grows, file, debug);
-  if (created.ok()) *file = std::make_unique<WalFile<OpenLogs>>(path, std::move(*file), appends_, open_);
-  return created;
+  std::uint64_t allocated = SpareLog::kBytes;
+  if (*file = spare_->take(path, options, debug); !*file) {
+    allocated = 0;
+    if (auto created = target()->NewWritableFile(path, options, file, debug); !created.ok()) return created;
+  }
+  *file = std::make_unique<WalFile<OpenLogs>>(path, std::move(*file), appends_, open_, spare_, allocated);
+  return IOStatus::OK();
 }
 
 IOStatus WalFileSystem::NewSequentialFile(const std::string& path, const rocksdb::FileOptions& options,

@@ -3,16 +3,16 @@
 // What: syncing an append also syncs the file's new size, a second write of the disk. A log of this file system has
 // its size ahead of its content: appends overwrite zeros that are there already, and a sync is the data alone.
 //
-// Operation: the file grows by a chunk of zeros whenever a synced append needs room; Close cuts the zeros
-// off. After a crash they are still there, and behind them nothing: repair_wal() (storage/wal_repair.hpp) cuts them
-// off before RocksDB reads the log. A log that nobody syncs (Durability::buffered) never grows ahead: there the
-// operating system may write blocks in any order, and a file that ends with its content shows where it ended.
-// Whoever asks for the size of a log that is open gets the end of its content, since a backup copies that much: what
-// lies beyond may change while it is read.
+// Operation: a log begins as a spare (storage/spare_log.hpp), or grows by a chunk of zeros whenever a synced append
+// needs room; Close cuts the zeros off. After a crash they are still there, and behind them nothing: repair_wal()
+// (storage/wal_repair.hpp) cuts them off before RocksDB reads the log. A log that nobody syncs (Durability::buffered)
+// never grows ahead: there the operating system may write blocks in any order, and a file that ends with its content
+// shows where it ended. Whoever asks for the size of a log that is open gets the end of its content, since a backup
+// copies that much: what lies beyond may change while it is read.
 //
 // Concurrency: as RocksDB's files: one writer a file, and a sync may run beside it. Every other file and every call
-// goes to the target. Limits: at most one chunk of space beyond the log's content; without space to grow ahead it
-// appends plainly.
+// goes to the target. Limits: at most one chunk of space, or what is left of a spare, beyond the log's content; without
+// space to grow ahead it appends plainly.
 #pragma once
 
 #include <rocksdb/file_system.h>
@@ -23,13 +23,15 @@
 #include <memory>
 #include <string>
 
+#include "storage/spare_log.hpp"
+
 namespace holdfast {
 
 class WalFileSystem final : public rocksdb::FileSystemWrapper {
  public:
-  // `recovery` is told how much of the logs was read; it may be empty.
-  explicit WalFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target,
-                         std::shared_ptr<Recovery> recovery = nullptr);
+  // For the store in `directory`. `recovery` is told how much of the logs was read; it may be empty.
+  WalFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target, const std::string& directory,
+                std::shared_ptr<Recovery> recovery);
   ~WalFileSystem() override;
 
   [[nodiscard]] const char* Name() const override { return "holdfast.WalFileSystem"; }
@@ -49,7 +51,9 @@ class WalFileSystem final : public rocksdb::FileSystemWrapper {
  private:
   class OpenLogs;
   const std::shared_ptr<Recovery> recovery_;
-  std::shared_ptr<OpenLogs> open_;  // shared with the files, which may be closed after this
+  // Both are shared with the files, which may be closed after this.
+  std::shared_ptr<OpenLogs> open_;
+  std::shared_ptr<SpareLog> spare_;
   std::atomic<std::uint64_t> appends_{0};
 };
 

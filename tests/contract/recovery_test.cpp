@@ -8,11 +8,14 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <fstream>
 #include <functional>
+#include <thread>
 
 #include "src/core/random.hpp"
 #include "storage/rocks_errors.hpp"
+#include "storage/spare_log.hpp"
 #include "storage/wal_repair.hpp"
 #include "tests/contract/stores.hpp"
 
@@ -150,6 +153,33 @@ TEST_CASE("recovery: a log that is open has its size ahead of its content, and l
   }
   CHECK(inspect_wal(read_file(log)).kind == WalEnd::Kind::whole);
   CHECK(fs::file_size(log) < 10'000);
+}
+
+TEST_CASE("recovery: the next log of a busy store is a spare of zeros, and a crash in it loses nothing") {
+  const TempDir base;
+  const auto directory = base.path() / "store";
+  const auto spare = directory / "spare.zeros";
+  SeededRandom random(1);
+  Crashed crashed{base.path() / "crashed", 40};
+  fs::create_directories(directory);
+  write_file(spare, "left by a process that was killed");
+  {
+    const auto store = RocksStore::open(directory, quiet()).value();
+    CHECK_FALSE(fs::exists(spare));
+    for (int n = 0; n < 20; ++n) REQUIRE(write(*store, row(random, n, 300'000)));
+    for (int n = 0; n < 1'000 && fs::file_size(log_in(directory)) != SpareLog::kBytes; ++n) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      REQUIRE(write(*store, row(random, 20, 10)));
+      REQUIRE(store->compact(Family::objects, {"", ""}));  // flushes, and so begins a log
+    }
+    REQUIRE(fs::file_size(log_in(directory)) == SpareLog::kBytes);
+    for (int n = 21; n < 40; ++n) REQUIRE(write(*store, row(random, n, 30'000)));
+    CHECK(inspect_wal(read_file(log_in(directory))).kind == WalEnd::Kind::zeros);
+    copy_store(directory, crashed.directory);
+  }
+  CHECK(inspect_wal(read_file(log_in(directory))).kind == WalEnd::Kind::whole);
+  CHECK_FALSE(fs::exists(spare));
+  check_recovers(crashed);
 }
 
 TEST_CASE("recovery: a log that is never synced does not grow ahead") {

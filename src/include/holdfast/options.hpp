@@ -32,7 +32,7 @@ struct Limits {
   std::uint64_t keep_alive_timeout_ms = 60'000;
   std::uint64_t connections_max = 16'384;
   std::uint64_t receive_buffer_bytes = 65'536;  // of a connection, in the kernel; beyond it TCP holds the client back
-  std::uint64_t pipeline_delay_ms = 100;        // of a client's own queue, for as long, before it is shed; 0: never
+  std::uint64_t pipeline_delay_ms = 200;        // of a client's own queue, for as long, before it is shed; 0: never
   std::uint64_t saturation_percent = 90;        // of its time that an I/O thread wants before it sheds; 0: always
   std::uint64_t event_heartbeat_ms = 15'000;
   std::uint64_t stream_buffer_bytes_max = 1
