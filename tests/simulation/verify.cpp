@@ -141,7 +141,9 @@ void World::verify_events(const ObjectId& id, const session::State& state,
   std::set<std::string> ended;
   std::set<std::string> failed;
   std::string running;
-  for (const auto& event : all_events(*store_, id, state)) {
+  const auto events = all_events(*store_, id, state);
+  verify_appended(id.name, events, state.floor);
+  for (const auto& event : events) {
     REQUIRE(event.id == ++position);
     const auto change = change_in(event);
     if (!change || !change->state) continue;
@@ -161,6 +163,20 @@ void World::verify_events(const ObjectId& id, const session::State& state,
   REQUIRE(position == state.last_position);
   for (const auto& [name, m] : found)
     if (state.floor == 1 || ended.contains(name)) REQUIRE(terminal(m.row.state) == ended.contains(name));
+}
+
+// What a worker appended is there once, where it was told, and nothing else is.
+void World::verify_appended(const std::string& session, const std::vector<Event>& events, std::uint64_t floor) {
+  const auto& appended = appended_[session];
+  std::set<std::string> there;
+  for (const auto& event : events) {
+    if (event.type != "delta") continue;
+    const auto one = appended.find(event.data);
+    REQUIRE(one != appended.end());
+    REQUIRE(there.insert(event.data).second);
+    REQUIRE((one->second == 0 || one->second == event.id));
+  }
+  for (const auto& [data, position] : appended) REQUIRE((position < floor || there.contains(data)));
 }
 
 void World::look_back() {

@@ -119,6 +119,10 @@ class World {
   void hand_out(const std::vector<Delivery>& deliveries);
   void work_on_lease();
   void complete(const Held& held);
+  void append_events(const Held& held);
+  [[nodiscard]] bool lost(const Held& held) const;  // for good, as the store has it
+  template <class T>
+  [[nodiscard]] Engine::Impl::Answer on_report(const Held& held, std::function<void(Result<T>)> then);
 
   // outside.cpp
   void arrived(const Receivers::Call& call);
@@ -140,6 +144,7 @@ class World {
   void verify_deleted(const ObjectId& id);
   void verify_events(const ObjectId& id, const session::State& state,
                      const std::map<std::string, session::Found>& found);
+  void verify_appended(const std::string& session, const std::vector<Event>& events, std::uint64_t floor);
   void look_back();  // tallies what the journals tell
   [[nodiscard]] bool durable(const std::string& session, const std::string& message) const;
   [[nodiscard]] std::optional<MessageState> state_of(const std::string& session, const std::string& message) const;
@@ -180,6 +185,8 @@ class World {
   std::set<std::string> removed_;       // sessions whose deletion was asked for
   std::vector<Held> held_;              // workers outlive the engine
   std::vector<Receivers::Call> calls_;  // in the air
+  // By session what workers appended, and at which position; 0: nobody was told of one.
+  std::map<std::string, std::map<std::string, std::uint64_t>> appended_;
   struct Counted {
     std::int64_t asked = 0;     // increments that may have happened
     std::int64_t answered = 0;  // the highest value that somebody was told
@@ -188,6 +195,7 @@ class World {
   std::map<std::string, Counted> counted_;
   std::uint64_t next_id_ = 0;
   std::uint64_t next_batch_ = 0;
+  std::uint64_t next_event_ = 0;
   std::uint64_t generation_ = 0;  // answers to requests of an earlier process are not answers
   std::uint64_t judged_ = 0;      // what was sent to processes before this one is known to be there or not
   MemoryStore::Fault injected_ = MemoryStore::Fault::none;  // the last one of a write
