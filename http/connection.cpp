@@ -70,8 +70,8 @@ void Connection::work() {
   drop_parsed();
   if (phase_ == Phase::reading && end_of_input_ && unsent() < kUnsentMax) phase_ = Phase::closing;
   flush();
-  // Before an answer that comes soon there is seldom anything to read: tick() looks for it. A client that is to wait for
-  // long may leave.
+  // Before an answer that comes soon there is seldom anything to read: tick() looks for it. A client that is to wait
+  // for long may leave.
   if (phase_ == Phase::answering && !body_unread() && !exchange_.waiting()) return;
   thread_->read_soon(shared_from_this());
 }
