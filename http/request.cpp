@@ -32,14 +32,14 @@ std::string_view Request::query() const noexcept {
 
 std::optional<std::string_view> Request::find(std::string_view name) const noexcept {
   for (const auto& field : fields_)
-    if (equal_ignoring_case(name_of(field), name)) return value_of(field);
+    if (named(field, name)) return value_of(field);
   return std::nullopt;
 }
 
 Result<std::optional<std::string_view>> Request::single(std::string_view name) const {
   std::optional<std::string_view> found;
   for (const auto& field : fields_) {
-    if (!equal_ignoring_case(name_of(field), name)) continue;
+    if (!named(field, name)) continue;
     if (found) return fail(ErrorCode::invalid_request, "the header " + std::string(name) + " may come once only");
     found = value_of(field);
   }
@@ -49,7 +49,7 @@ Result<std::optional<std::string_view>> Request::single(std::string_view name) c
 std::string Request::joined(std::string_view name) const {
   std::string all;
   for (const auto& field : fields_) {
-    if (!equal_ignoring_case(name_of(field), name)) continue;
+    if (!named(field, name)) continue;
     if (!all.empty()) all += ", ";
     all += value_of(field);
   }

@@ -72,6 +72,10 @@ class Request {
     return std::string_view(text_).substr(f.at + f.name_size, f.value_size);
   }
 
+  [[nodiscard]] bool named(const Field& f, std::string_view name) const noexcept {
+    return f.name_size == name.size() && equal_ignoring_case(name_of(f), name);
+  }
+
   Verb method_ = Verb::unknown;
   int version_ = 11;
   Persistence persistence_ = Persistence::keep_alive;

@@ -14,11 +14,11 @@ class Encoder {
   explicit Encoder(std::string& out) : out_(out) {}
   void u8(std::uint8_t v) { out_ += static_cast<char>(v); }
   void varint(std::uint64_t v) {
-    while (v >= 0x80) {
-      out_ += static_cast<char>(v | 0x80);
-      v >>= 7;
-    }
-    out_ += static_cast<char>(v);
+    char digits[10];
+    std::size_t n = 0;
+    for (; v >= 0x80; v >>= 7) digits[n++] = static_cast<char>(v | 0x80);
+    digits[n++] = static_cast<char>(v);
+    out_.append(digits, n);
   }
   void bytes(std::string_view v) {
     varint(v.size());

@@ -38,14 +38,15 @@ CommitPipeline::CommitPipeline(Store& store, Durability durability, std::uint64_
 
 CommitPipeline::~CommitPipeline() { stop(); }
 
-std::uint64_t CommitPipeline::submit(const WriteSet& writes, std::uint64_t epoch, Completion done) {
+std::uint64_t CommitPipeline::hand_in(const WriteSet& writes, std::uint64_t epoch, Completion done, WriteSetPtr held) {
   const auto at = CommitMeter::now();
   std::unique_lock lock(mutex_);
   wait_for_room(lock);
   const bool late = epoch != epoch_.load(std::memory_order_relaxed);
   if (!late) ++last_;
   if (!late && outcome_) open_->append(writes);
-  pending_.push_back({std::move(done), at, late ? Pending::Fate::refused : Pending::Fate::of_the_batch});
+  pending_.push_back(
+      {std::move(done), at, late ? Pending::Fate::refused : Pending::Fate::of_the_batch, std::move(held)});
   const std::uint64_t commit = last_;
   wake_writer(lock);
   return commit;

@@ -49,7 +49,14 @@ class CommitPipeline {
   CommitPipeline& operator=(const CommitPipeline&) = delete;
 
   // The commit number. `writes` may be discarded after the call; they stand on what was so in `epoch`.
-  std::uint64_t submit(const WriteSet& writes, std::uint64_t epoch, Completion done);
+  std::uint64_t submit(const WriteSet& writes, std::uint64_t epoch, Completion done) {
+    return hand_in(writes, epoch, std::move(done), nullptr);
+  }
+  // The same, for who reads them until they are in the store: the pipeline holds `writes` until `done` has run.
+  std::uint64_t submit(WriteSetPtr writes, std::uint64_t epoch, Completion done) {
+    const auto& set = *writes;  // before it is moved from
+    return hand_in(set, epoch, std::move(done), std::move(writes));
+  }
   // For write sets that stand on nothing that is not durable.
   std::uint64_t submit(const WriteSet& writes, Completion done) { return submit(writes, epoch(), std::move(done)); }
   // Runs `done` when `commit`, which was submitted in `epoch`, is durable (at once, on this thread, when its
@@ -101,7 +108,9 @@ class CommitPipeline {
     Completion done;
     CommitMeter::Micros at = 0;  // when it was handed in; 0: only waits for another
     enum class Fate : std::uint8_t { of_the_batch, refused } fate = Fate::of_the_batch;
+    WriteSetPtr held = nullptr;
   };
+  std::uint64_t hand_in(const WriteSet& writes, std::uint64_t epoch, Completion done, WriteSetPtr held);
   void run();
   [[nodiscard]] Result<void> take_open();
   [[nodiscard]] Result<void> write_taken();

@@ -48,6 +48,7 @@ struct WriteSet {
   }
   [[nodiscard]] bool empty() const noexcept { return ops.empty(); }
 };
+using WriteSetPtr = std::shared_ptr<const WriteSet>;
 
 // The store's own buffer of pending writes: a write set is appended straight into it.
 class Batch {

@@ -111,14 +111,17 @@ void InFlight::prune(std::uint64_t durable) {
 
 Result<std::optional<std::string>> InFlight::get(Family family, std::string_view key) const {
   for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) {
-    if (auto found = find_in(layer->second, family, key)) return std::move(*found);
+    const auto writes = layer->second.lock();
+    if (!writes) break;  // this one is in the store, and so are the older ones
+    if (auto found = find_in(*writes, family, key)) return std::move(*found);
   }
   return store_.get(family, key);
 }
 
 Result<void> InFlight::scan(Family family, const Range& range, const VisitPair& visit) const {
   Changes changes(family, range);
-  for (const auto& [commit, writes] : layers_) changes.add(writes);
+  for (const auto& [commit, layer] : layers_)
+    if (const auto writes = layer.lock()) changes.add(*writes);
   return changes.merge(store_, visit);
 }
 

@@ -4,8 +4,9 @@
 // but the pipeline has not made durable yet. Layers are few and small, so they are searched in line.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
+#include <memory>
 #include <utility>
-#include <vector>
 
 #include "actors/session/journal.hpp"
 
@@ -24,12 +25,13 @@ class StepReader final : public Reader {
   const WriteSet& writes_;
 };
 
-// The store with the write sets of one actor that are on their way to it.
+// The store with the write sets of one actor that are on their way to it. The pipeline holds them until they are there:
+// an actor that rests holds none.
 class InFlight final : public Reader {
  public:
   explicit InFlight(const Store& store) : store_(store) {}
 
-  void add(std::uint64_t commit, WriteSet writes) { layers_.emplace_back(commit, std::move(writes)); }
+  void add(std::uint64_t commit, const WriteSetPtr& writes) { layers_.emplace_back(commit, writes); }
   void prune(std::uint64_t durable);
   void clear() noexcept { layers_.clear(); }
   [[nodiscard]] bool empty() const noexcept { return layers_.empty(); }
@@ -40,7 +42,7 @@ class InFlight final : public Reader {
 
  private:
   const Store& store_;
-  std::vector<std::pair<std::uint64_t, WriteSet>> layers_;  // oldest first
+  boost::container::small_vector<std::pair<std::uint64_t, std::weak_ptr<const WriteSet>>, 1> layers_;  // oldest first
 };
 
 }  // namespace holdfast::session

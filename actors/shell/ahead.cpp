@@ -18,8 +18,9 @@ Ahead::Verdict Ahead::look() {
 
 void Ahead::gate(WriteSet writes, CommitPipeline::Completion open) {
   if (writes.empty()) return pipeline_.after(last_commit_, epoch_, std::move(open));
-  last_commit_ = pipeline_.submit(writes, epoch_, std::move(open));
-  in_flight_.add(last_commit_, std::move(writes));
+  const auto kept = std::make_shared<const WriteSet>(std::move(writes));
+  last_commit_ = pipeline_.submit(kept, epoch_, std::move(open));
+  in_flight_.add(last_commit_, kept);
 }
 
 }  // namespace holdfast::shell

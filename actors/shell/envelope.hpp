@@ -85,7 +85,7 @@ struct Envelope {
   // Answers, if somebody waits.
   virtual void refuse(const Error&) {}
 
-  const ObjectId to;
+  const ObjectId to{};
   const Kind kind = Kind::leave;
   Permits::Permit permit;
 };

@@ -248,7 +248,7 @@ void ObjectActor::handle(const EnvelopePtr& envelope) {
     services_.counters.activations.fetch_add(1, std::memory_order_relaxed);
   }
   const auto& what = event->what;
-  if (const auto* resumed = std::get_if<Resume>(&what)) resume(*resumed);
+  if (const auto* resumed = std::get_if<Resume>(&what)) go_on(*resumed);
   else if (const auto* mail = std::get_if<MailEnded>(&what)) settle_mail(event, *mail);
   else if (std::holds_alternative<Cancel>(what)) cancel_all({ErrorCode::shutting_down, "the engine closes", {}, 0, {}});
   else if (blocked()) waiting_->events.push_back(event);
@@ -326,7 +326,7 @@ void ObjectActor::begin(const ObjectEventPtr& event) {
   });
 }
 
-void ObjectActor::resume(const Resume& resumed) {
+void ObjectActor::go_on(const Resume& resumed) {
   if (!waiting_) return;
   const auto found = waiting_->handlers.find(resumed.waiter);
   if (found == waiting_->handlers.end()) {  // it was ended meanwhile

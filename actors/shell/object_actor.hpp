@@ -40,7 +40,7 @@ class ObjectActor final : public Resident {
   void begin(const ObjectEventPtr& event);
   // False: there is nothing to do, and it was said.
   [[nodiscard]] bool wanted(const ObjectEventPtr& event);
-  void resume(const Resume& resume);
+  void go_on(const Resume& resume);
   void settle_mail(const ObjectEventPtr& event, const MailEnded& ended);
   // Runs the handler on to its end or its next await.
   void advance(std::unique_ptr<Running> running, const std::function<void()>& go);

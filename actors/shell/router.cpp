@@ -20,29 +20,27 @@ Router::Router(caf::actor_system& system, Services& services, Execution executio
 
 Router::~Router() { close(); }
 
-Router::Entry& Router::entry_of(Shard& shard, const ObjectId& session, Time now, std::vector<caf::actor>& crowded) {
-  if (const auto found = shard.live.find(session); found != shard.live.end()) {
-    auto& entry = found->second;
+Router::Entry& Router::entry_of(Shard& shard, const Sought& sought, Time now, std::vector<caf::actor>& crowded) {
+  if (const auto found = shard.index.find(sought); found != shard.index.end()) {
+    auto& entry = **found;
     if (now - entry.aged >= kAgeMs) {
-      shard.ages.splice(shard.ages.end(), shard.ages, entry.age);
+      shard.live.splice(shard.live.end(), shard.live, *found);
       entry.aged = now;
     }
     return entry;
   }
   // A full house asks the two longest unused of the shard to leave for each one that comes.
   if (live_.load(std::memory_order_relaxed) >= services_.limits.live_objects_max) {
-    auto age = shard.ages.begin();
-    for (int n = 0; n < 2 && age != shard.ages.end(); ++n, ++age) {
-      auto& idle = shard.live.at(**age);
-      ++idle.sent, ++shard.sent;
-      crowded.push_back(idle.actor);
+    auto idle = shard.live.begin();
+    for (int n = 0; n < 2 && idle != shard.live.end(); ++n, ++idle) {
+      ++idle->sent, ++shard.sent;
+      crowded.push_back(idle->actor);
     }
   }
   live_.fetch_add(1, std::memory_order_relaxed);
-  const auto added = shard.live.emplace(session, Entry{spawn(session), 0, now, now, {}}).first;
-  shard.ages.push_back(&added->first);
-  added->second.age = std::prev(shard.ages.end());
-  return added->second;
+  shard.live.push_back({sought.id, sought.hash, spawn(sought.id), 0, now, now});
+  shard.index.insert(std::prev(shard.live.end()));
+  return shard.live.back();
 }
 
 caf::actor Router::spawn(const ObjectId& id) {
@@ -60,10 +58,11 @@ void Router::send(EnvelopePtr envelope) {
   std::vector<caf::actor> crowded;
   caf::actor actor;
   {
-    auto& shard = shards_[shard_of(envelope->to)];
+    const Sought sought(envelope->to);
+    auto& shard = shard_of(sought);
     const std::lock_guard lock(shard.mutex);
     if (!closed_.load(std::memory_order_relaxed)) {
-      auto& entry = entry_of(shard, envelope->to, now, crowded);
+      auto& entry = entry_of(shard, sought, now, crowded);
       ++entry.sent, ++shard.sent;
       entry.used = now;
       actor = entry.actor;
@@ -78,11 +77,12 @@ void Router::send(EnvelopePtr envelope) {
 
 void Router::expect(const ObjectId& session) const {
   constexpr std::size_t kLine = CAF_CACHE_LINE_SIZE;  // CAF's control block is one, before the actor
-  const auto& shard = shards_[shard_of(session)];
+  const Sought sought(session);
+  const auto& shard = shard_of(sought);
   const std::lock_guard lock(shard.mutex);
-  const auto found = shard.live.find(session);
-  if (found == shard.live.end()) return;
-  const auto* actor = reinterpret_cast<const char*>(caf::actor_cast<caf::abstract_actor*>(found->second.actor));
+  const auto found = shard.index.find(sought);
+  if (found == shard.index.end()) return;
+  const auto* actor = reinterpret_cast<const char*>(caf::actor_cast<caf::abstract_actor*>((*found)->actor));
   for (const char* line = actor - kLine; line < actor + sizeof(SessionActor); line += kLine)
     __builtin_prefetch(line, 1);
 }
@@ -95,10 +95,9 @@ Router::Mailboxes Router::mailboxes() const {
     const std::lock_guard lock(shard.mutex);
     sent += shard.sent;
     std::size_t looked = 0;
-    for (auto id = shard.ages.rbegin(); id != shard.ages.rend() && looked < kLook; ++id, ++looked) {
-      const auto& entry = shard.live.at(**id);
-      const auto& actor = *static_cast<const Resident*>(caf::actor_cast<caf::abstract_actor*>(entry.actor));
-      all.largest = std::max(all.largest, entry.sent - std::min(entry.sent, actor.handled()));
+    for (auto entry = shard.live.rbegin(); entry != shard.live.rend() && looked < kLook; ++entry, ++looked) {
+      const auto& actor = *static_cast<const Resident*>(caf::actor_cast<caf::abstract_actor*>(entry->actor));
+      all.largest = std::max(all.largest, entry->sent - std::min(entry->sent, actor.handled()));
     }
   }
   all.envelopes = sent - std::min(sent, handled);
@@ -106,12 +105,14 @@ Router::Mailboxes Router::mailboxes() const {
 }
 
 bool Router::leave(const ObjectId& session, std::uint64_t handled) {
-  auto& shard = shards_[shard_of(session)];
+  const Sought sought(session);
+  auto& shard = shard_of(sought);
   const std::lock_guard lock(shard.mutex);
-  const auto found = shard.live.find(session);
-  if (found == shard.live.end() || found->second.sent != handled) return false;
-  shard.ages.erase(found->second.age);
-  shard.live.erase(found);
+  const auto found = shard.index.find(sought);
+  if (found == shard.index.end() || (*found)->sent != handled) return false;
+  const auto entry = *found;
+  shard.index.erase(found);
+  shard.live.erase(entry);
   live_.fetch_sub(1, std::memory_order_relaxed);
   return true;
 }
@@ -122,8 +123,7 @@ void Router::sweep(Time now, Time idle_ms) {
     std::vector<caf::actor> idle;
     {
       const std::lock_guard lock(shard.mutex);
-      for (const auto* session : shard.ages) {
-        auto& entry = shard.live.at(*session);
+      for (auto& entry : shard.live) {
         if (entry.used + idle_ms > now) break;
         ++entry.sent, ++shard.sent;
         idle.push_back(entry.actor);
@@ -139,10 +139,8 @@ void Router::cancel() {
     std::vector<EnvelopePtr> all;
     {
       const std::lock_guard lock(shard.mutex);
-      for (const auto& [id, entry] : shard.live) {
-        if (id.object_class.empty()) continue;
-        all.push_back(std::make_shared<ObjectEvent>(id, Cancel{}));
-      }
+      for (const auto& entry : shard.live)
+        if (!entry.id.object_class.empty()) all.push_back(std::make_shared<ObjectEvent>(entry.id, Cancel{}));
     }
     for (auto& envelope : all) send(std::move(envelope));
   }
@@ -151,10 +149,10 @@ void Router::cancel() {
 void Router::close() {
   closed_.store(true);
   for (auto& shard : shards_) {
-    std::unordered_map<ObjectId, Entry> gone;
+    Entries gone;
     const std::lock_guard lock(shard.mutex);
     gone.swap(shard.live);
-    shard.ages.clear();
+    shard.index.clear();
   }
   live_.store(0, std::memory_order_relaxed);
 }

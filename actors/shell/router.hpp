@@ -11,11 +11,11 @@
 
 #include <array>
 #include <atomic>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <caf/actor.hpp>
 #include <caf/actor_system.hpp>
 #include <list>
 #include <mutex>
-#include <unordered_map>
 
 #include "actors/shell/envelope.hpp"
 #include "src/core/clock.hpp"
@@ -57,22 +57,42 @@ class Router {
 
  private:
   struct Entry {
+    const ObjectId id;
+    const std::size_t hash;
     caf::actor actor;
     std::uint64_t sent = 0;
     Time used = 0;
     Time aged = 0;
-    std::list<const ObjectId*>::iterator age;
+  };
+  using Entries = std::list<Entry>;
+  // An id with its hash, which both the shard and its index need.
+  struct Sought {
+    explicit Sought(const ObjectId& wanted) : id(wanted), hash(std::hash<ObjectId>{}(wanted)) {}
+    const ObjectId& id;
+    const std::size_t hash;
+  };
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(Entries::iterator entry) const noexcept { return entry->hash; }
+    std::size_t operator()(const Sought& sought) const noexcept { return sought.hash; }
+  };
+  struct Same {
+    using is_transparent = void;
+    bool operator()(Entries::iterator a, Entries::iterator b) const noexcept { return a == b; }
+    bool operator()(const Sought& a, Entries::iterator b) const noexcept { return a.id == b->id; }
+    bool operator()(Entries::iterator a, const Sought& b) const noexcept { return a->id == b.id; }
   };
   static constexpr std::size_t kLook = 256;
   static constexpr std::size_t kShards = 16;
   struct Shard {
     mutable std::mutex mutex;
     std::uint64_t sent = 0;
-    std::unordered_map<ObjectId, Entry> live;
-    std::list<const ObjectId*> ages;  // keys of `live`, the longest unused first, to within kAgeMs
+    Entries live;                                                    // the longest unused first, to within kAgeMs
+    boost::unordered_flat_set<Entries::iterator, Hash, Same> index;  // of them: a search touches little memory
   };
-  static std::size_t shard_of(const ObjectId& session) { return std::hash<ObjectId>{}(session) % kShards; }
-  [[nodiscard]] Entry& entry_of(Shard& shard, const ObjectId& session, Time now, std::vector<caf::actor>& crowded);
+  [[nodiscard]] Shard& shard_of(const Sought& sought) { return shards_[sought.hash % kShards]; }
+  [[nodiscard]] const Shard& shard_of(const Sought& sought) const { return shards_[sought.hash % kShards]; }
+  [[nodiscard]] Entry& entry_of(Shard& shard, const Sought& sought, Time now, std::vector<caf::actor>& crowded);
   [[nodiscard]] caf::actor spawn(const ObjectId& id);
   void mail(const caf::actor& actor, EnvelopePtr envelope, caf::execution_unit* on);
 

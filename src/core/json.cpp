@@ -261,20 +261,37 @@ void append_node(std::string& out, Node& node) {
 
 bool special(unsigned char c) noexcept { return c < 0x20 || c == '"' || c == '\\'; }
 
-// The first byte at or after `from` that a string must escape. Whole blocks are looked at without a branch in them,
-// which the compiler makes vector instructions of; the last one overlaps the one before.
+// Whether one of the bytes of `word` is special. (A byte of x is below n, for n <= 128, if and only if
+// (x - n) & ~x has its high bit set, of the lowest such byte at least: S. E. Anderson, "Bit Twiddling Hacks".)
+template <class Word>
+bool any_special(Word word) noexcept {
+  constexpr Word kOnes = static_cast<Word>(~Word{0}) / 0xff;
+  const auto below = [](Word x, Word n) { return (x - kOnes * n) & ~x; };
+  const Word quote = word ^ (kOnes * '"');
+  const Word backslash = word ^ (kOnes * '\\');
+  return ((below(word, 0x20) | below(quote, 1) | below(backslash, 1)) & (kOnes * 0x80)) != 0;
+}
+
+template <class Word>
+Word load(const char* from) noexcept {
+  Word word;
+  std::memcpy(&word, from, sizeof word);
+  return word;
+}
+
+// The first byte at or after `from` that a string must escape. Looked at by words, the last of which overlaps the one
+// before.
 std::size_t first_special(std::string_view text, std::size_t from) noexcept {
-  constexpr std::size_t kBlock = 16;
-  const auto plain_at = [&](std::size_t at) {
-    std::array<unsigned char, kBlock> block;
-    std::memcpy(block.data(), text.data() + at, kBlock);
-    unsigned char found = 0;
-    for (const unsigned char c : block) found = static_cast<unsigned char>(found | special(c));
-    return found == 0;
-  };
-  while (from + kBlock <= text.size() && plain_at(from)) from += kBlock;
-  if (from >= kBlock && from + kBlock > text.size() && plain_at(text.size() - kBlock)) return text.size();
-  while (from < text.size() && !special(static_cast<unsigned char>(text[from]))) ++from;
+  using Word = std::uint64_t;
+  const auto plain = [&]<class W>(std::size_t at, W) { return !any_special(load<W>(text.data() + at)); };
+  const auto size = text.size();
+  while (from + sizeof(Word) <= size && plain(from, Word{})) from += sizeof(Word);
+  if (size >= sizeof(Word)) {
+    if (from + sizeof(Word) > size && plain(size - sizeof(Word), Word{})) return size;
+  } else if (size >= sizeof(std::uint32_t)) {
+    if (plain(0, std::uint32_t{}) && plain(size - sizeof(std::uint32_t), std::uint32_t{})) return size;
+  }
+  while (from < size && !special(static_cast<unsigned char>(text[from]))) ++from;
   return from;
 }
 
@@ -495,54 +512,58 @@ std::optional<Time> parse_time(std::string_view t) noexcept {
   return at;
 }
 
-ObjectWriter& ObjectWriter::key(std::string_view name) {
-  const std::string_view before = std::exchange(first_, false) ? "" : ",";
-  if (Piece<64> key; key.fits(name.size() + 4) && first_special(name, 0) == name.size()) {
-    key.add(before).add("\"").add(name).add("\":").append_to(out_);
+ObjectWriter& ObjectWriter::key(Name name) {
+  const std::string_view text = name.text();
+  if (Piece<64> key; name.plain() && key.fits(text.size() + 4)) {
+    key.add(std::exchange(first_, false) ? "\"" : ",\"").add(text).add("\":").append_to(out_);
   } else {
-    out_ += before;
-    append_string(out_, name);
+    if (!std::exchange(first_, false)) out_ += ',';
+    append_string(out_, text);
     out_ += ':';
   }
   return *this;
 }
-ObjectWriter& ObjectWriter::text(std::string_view name, std::string_view value) {
-  const auto plain = [](std::string_view part) { return first_special(part, 0) == part.size(); };
-  if (Piece<190> member; member.fits(name.size() + value.size() + 6) && plain(name) && plain(value)) {
-    member.add(std::exchange(first_, false) ? "\"" : ",\"").add(name).add("\":\"").add(value).add("\"").append_to(out_);
+ObjectWriter& ObjectWriter::text(Name name, std::string_view value) {
+  const auto member_name = name.text();
+  if (Piece<190> member;
+      name.plain() && member.fits(member_name.size() + value.size() + 6) && first_special(value, 0) == value.size()) {
+    member.add(std::exchange(first_, false) ? "\"" : ",\"")
+        .add(member_name)
+        .add("\":\"")
+        .add(value)
+        .add("\"")
+        .append_to(out_);
     return *this;
   }
   key(name);
   append_string(out_, value);
   return *this;
 }
-ObjectWriter& ObjectWriter::text_if(std::string_view name, std::string_view value) {
+ObjectWriter& ObjectWriter::text_if(Name name, std::string_view value) {
   return value.empty() ? *this : text(name, value);
 }
-ObjectWriter& ObjectWriter::number(std::string_view name, std::uint64_t value) {
+ObjectWriter& ObjectWriter::number(Name name, std::uint64_t value) {
   key(name);
   append_number(out_, value);
   return *this;
 }
-ObjectWriter& ObjectWriter::boolean(std::string_view name, bool value) {
+ObjectWriter& ObjectWriter::boolean(Name name, bool value) {
   key(name);
   out_ += value ? "true" : "false";
   return *this;
 }
-ObjectWriter& ObjectWriter::time(std::string_view name, Time at) {
+ObjectWriter& ObjectWriter::time(Name name, Time at) {
   key(name);
   append_time(out_, at);
   return *this;
 }
-ObjectWriter& ObjectWriter::time_if(std::string_view name, Time at) { return at == 0 ? *this : time(name, at); }
-ObjectWriter& ObjectWriter::raw(std::string_view name, std::string_view json) {
+ObjectWriter& ObjectWriter::time_if(Name name, Time at) { return at == 0 ? *this : time(name, at); }
+ObjectWriter& ObjectWriter::raw(Name name, std::string_view json) {
   key(name);
   out_ += json;
   return *this;
 }
-ObjectWriter& ObjectWriter::raw_if(std::string_view name, std::string_view json) {
-  return json.empty() ? *this : raw(name, json);
-}
-ObjectWriter& ObjectWriter::null(std::string_view name) { return raw(name, "null"); }
+ObjectWriter& ObjectWriter::raw_if(Name name, std::string_view json) { return json.empty() ? *this : raw(name, json); }
+ObjectWriter& ObjectWriter::null(Name name) { return raw(name, "null"); }
 
 }  // namespace holdfast::json

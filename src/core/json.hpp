@@ -7,6 +7,7 @@
 
 #include <simdjson.h>
 
+#include <concepts>
 #include <cstdint>
 #include <holdfast/error.hpp>
 #include <holdfast/types.hpp>
@@ -44,21 +45,39 @@ void append_number(std::string& out, std::uint64_t value);
 void append_time(std::string& out, Time at);  // "2026-01-02T03:04:05.678Z", with quotes
 [[nodiscard]] std::string quote(std::string_view utf8);
 
+// The name of a member. Of a literal the compiler sees that it needs no escapes.
+class Name {
+ public:
+  template <std::size_t N>
+  consteval Name(const char (&literal)[N]) : text_(literal, N - 1), plain_(true) {
+    for (const char c : text_)
+      if (c < 0x20 || c == '"' || c == '\\') throw "a name that must be escaped is not written as a literal";
+  }
+  template <std::convertible_to<std::string_view> T>
+  Name(const T& text) : text_(text) {}
+  [[nodiscard]] std::string_view text() const noexcept { return text_; }
+  [[nodiscard]] bool plain() const noexcept { return plain_; }
+
+ private:
+  std::string_view text_;
+  bool plain_ = false;  // false: it may be, too
+};
+
 // Writes one object or array, with the commas in the right places.
 //     ObjectWriter o(out); o.text("a", "b").number("n", 1).raw("m", json); o.end();
 class ObjectWriter {
  public:
   explicit ObjectWriter(std::string& out) : out_(out) { out_ += '{'; }
-  ObjectWriter& key(std::string_view name);
-  ObjectWriter& text(std::string_view name, std::string_view value);
-  ObjectWriter& text_if(std::string_view name, std::string_view value);  // left out when empty
-  ObjectWriter& number(std::string_view name, std::uint64_t value);
-  ObjectWriter& boolean(std::string_view name, bool value);
-  ObjectWriter& time(std::string_view name, Time at);
-  ObjectWriter& time_if(std::string_view name, Time at);  // left out when 0
-  ObjectWriter& raw(std::string_view name, std::string_view json);
-  ObjectWriter& raw_if(std::string_view name, std::string_view json);  // left out when empty
-  ObjectWriter& null(std::string_view name);
+  ObjectWriter& key(Name name);
+  ObjectWriter& text(Name name, std::string_view value);
+  ObjectWriter& text_if(Name name, std::string_view value);  // left out when empty
+  ObjectWriter& number(Name name, std::uint64_t value);
+  ObjectWriter& boolean(Name name, bool value);
+  ObjectWriter& time(Name name, Time at);
+  ObjectWriter& time_if(Name name, Time at);  // left out when 0
+  ObjectWriter& raw(Name name, std::string_view json);
+  ObjectWriter& raw_if(Name name, std::string_view json);  // left out when empty
+  ObjectWriter& null(Name name);
   void end() { out_ += '}'; }
 
  private:
