@@ -31,6 +31,10 @@ void discard(Tcp::socket& socket) {
   (void)::recv(socket.native_handle(), nullptr, kDiscardBytes, MSG_TRUNC | MSG_DONTWAIT);
 }
 
+std::int64_t milliseconds(Exchange::Moment at) noexcept {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count();
+}
+
 Error body_cut() { return {ErrorCode::gone, "the client left before its request's body was whole", {}, 0, {}}; }
 
 }  // namespace
@@ -49,7 +53,7 @@ void Connection::start() {
   if (ec) return close();
   read_deadline_ =
       thread_->now_ms() + static_cast<std::int64_t>(exchange_.limits().header_timeout_ms) + thread_->tick_ms();
-  read();
+  read_soon();
 }
 
 void Connection::reject(const Error& error) {
@@ -63,7 +67,7 @@ void Connection::reject(const Error& error) {
 
 // Parses and answers what was read, writes what is to be written, reads on.
 void Connection::work() {
-  while (phase_ == Phase::reading && parsed_ < in_.size()) {
+  while (phase_ == Phase::reading && !input().empty()) {
     if (unsent() >= kUnsentMax) flush();
     if (phase_ != Phase::reading || unsent() >= kUnsentMax || !parse()) break;
   }
@@ -73,7 +77,24 @@ void Connection::work() {
   // Before an answer that comes soon there is seldom anything to read: tick() looks for it. A client that is to wait
   // for long may leave.
   if (phase_ == Phase::answering && !body_unread() && !exchange_.waiting()) return;
-  thread_->read_soon(shared_from_this());
+  read_soon();
+}
+
+// What was read and is not parsed yet.
+std::string_view Connection::input() const noexcept {
+  return arrived_.empty() ? std::string_view(in_).substr(parsed_) : arrived_;
+}
+
+void Connection::parsed(std::size_t bytes) {
+  if (arrived_.empty()) parsed_ += bytes;
+  else arrived_.remove_prefix(bytes);
+  backlog_.parsed(bytes);
+}
+
+// The thread's buffer is another's next. As a rule all of it was one request, and nothing is left to keep.
+void Connection::keep_arrived() {
+  in_ += arrived_;
+  arrived_ = {};
 }
 
 void Connection::drop_parsed() {
@@ -89,17 +110,17 @@ void Connection::drop_parsed() {
 void Connection::forget_input() {
   in_.clear();
   parsed_ = 0;
+  arrived_ = {};
 }
 
 // True when a request was dispatched.
 bool Connection::parse() {
-  const auto used = parser_.feed(std::string_view(in_).substr(parsed_));
+  const auto used = parser_.feed(input());
   if (!used) {
     refuse(used.error());
     return false;
   }
-  parsed_ += *used;
-  backlog_.parsed(*used);
+  parsed(*used);
   const auto state = parser_.state();
   if (state == Parser::State::complete) {
     dispatch();
@@ -121,6 +142,12 @@ void Connection::ask_for_body() {
   if (exchange_.request().body().empty()) out_ += "HTTP/1.1 100 Continue\r\n\r\n";
 }
 
+// The first request of a read is taken up at once: it need not look at the clock again.
+Exchange::Moment Connection::now() noexcept {
+  const auto read_at = std::exchange(read_at_, std::nullopt);
+  return read_at ? *read_at : Exchange::Moment::clock::now();
+}
+
 // Sets the deadline for the next part of a request, once a part.
 void Connection::await(Parser::State state) {
   if (state == awaited_) return;
@@ -136,7 +163,7 @@ void Connection::dispatch() {
   phase_ = Phase::answering;
   awaited_ = Parser::State::complete;
   body_error_.reset();
-  exchange_.begin();
+  exchange_.begin(now());
   backlog_.take_up(exchange_.begun_ms());
   const auto serial = exchange_.serial();
   dispatching_ = true;
@@ -151,7 +178,7 @@ void Connection::dispatch() {
 
 // Answers a request that could not be read; what follows it cannot be read either.
 void Connection::refuse(const Error& error) {
-  exchange_.begin();
+  exchange_.begin(now());
   close_after_answer_ = true;
   phase_ = Phase::answering;
   const bool was_dispatching = std::exchange(dispatching_, true);  // the caller flushes
@@ -159,36 +186,54 @@ void Connection::refuse(const Error& error) {
   dispatching_ = was_dispatching;
 }
 
-void Connection::read() {
-  if (reading_ || phase_ == Phase::closed || phase_ == Phase::handing_over || end_of_input_) return;
-  if (phase_ == Phase::closing) return;
+bool Connection::takes_input() const noexcept {
+  if (reading_ || phase_ == Phase::closed || phase_ == Phase::handing_over || end_of_input_) return false;
+  if (phase_ == Phase::closing) return false;
   // Of a body in parts what is left of the input is one unfinished line, until as much of it is held as may be.
   const bool taken_in = body_unread() && exchange_.request().body().size() < kPartBytes;
   const bool full = phase_ == Phase::answering || body_unread() ? in_.size() >= kReadBytes && !taken_in
                                                                 : phase_ == Phase::reading && unsent() >= kUnsentMax;
-  if (full) return;
-  reading_ = true;
-  socket_.async_read_some(asio::buffer(arriving_),
-                          [self = shared_from_this()](const boost::system::error_code& ec, std::size_t bytes) {
-                            self->on_read(ec, bytes);
-                          });
+  return !full;
 }
 
-void Connection::on_read(const boost::system::error_code& ec, std::size_t bytes) {
-  reading_ = false;
-  if (phase_ == Phase::closed) return;
-  if (phase_ == Phase::handing_over) return give_socket();
+void Connection::read_soon() { thread_->read_soon(shared_from_this()); }
+
+void Connection::receive() {
+  if (!takes_input()) return;
+  auto& arriving = thread_->arriving;
+  boost::system::error_code ec;
+  const auto bytes = socket_.read_some(asio::buffer(arriving), ec);
+  if (ec == asio::error::would_block || ec == asio::error::try_again) return await_readable();
   if (ec == asio::error::eof) return on_end_of_input();
   if (ec) return close();
+  on_input({arriving.data(), bytes});
+  keep_arrived();
+  read_at_.reset();
+}
+
+void Connection::await_readable() {
+  reading_ = true;
+  socket_.async_wait(Tcp::socket::wait_read, [self = shared_from_this()](const boost::system::error_code& ec) {
+    self->reading_ = false;
+    if (self->phase_ == Phase::closed) return;
+    if (self->phase_ == Phase::handing_over) return self->give_socket();
+    if (ec) return self->close();
+    self->receive();
+  });
+}
+
+void Connection::on_input(std::string_view bytes) {
   const bool wanted = phase_ != Phase::lingering && (phase_ != Phase::streaming || body_unread());
   if (wanted) {
-    in_.append(arriving_.data(), bytes);
-    backlog_.read(bytes, kReadBytes, IoThread::clock_ms());
+    if (in_.empty()) arrived_ = bytes;
+    else in_ += bytes;
+    read_at_ = Exchange::Moment::clock::now();
+    backlog_.read(bytes.size(), kReadBytes, milliseconds(*read_at_));
   }
   if (phase_ == Phase::reading) return work();
   if (wanted) feed_body();
   if (phase_ == Phase::lingering) discard(socket_);
-  read();
+  read_soon();
 }
 
 // The client sends no more. It may still read: an answer in the making goes out, but nobody waits for such a client.
@@ -222,16 +267,15 @@ void Connection::read_body(Done<std::optional<std::string>> done) {
   }
   hand_part();
   feed_body();
-  read();
+  read_soon();
 }
 
 // Parses what was read, as far as it may be held, and hands it to who waits for it.
 void Connection::feed_body() {
   if (!body_unread() || (exchange_.request().body().size() >= kPartBytes && !end_of_input_)) return;
-  const auto used = parser_.feed(in_);
+  const auto used = parser_.feed(input());
   if (!used) return fail_body(used.error());
-  parsed_ = *used;
-  backlog_.parsed(*used);
+  parsed(*used);
   drop_parsed();
   hand_part();
 }
@@ -300,7 +344,7 @@ void Connection::begin_stream(std::shared_ptr<StreamSource> source) {
   phase_ = Phase::streaming;
   source_ = std::move(source);
   if (!body_unread()) forget_input();
-  read();
+  read_soon();
 }
 
 void Connection::write_stream(std::string_view data) {
@@ -363,7 +407,7 @@ void Connection::linger() {
   forget_input();
   const bool stopping = exchange_.services().stopping.load(std::memory_order_relaxed);
   read_deadline_ = thread_->now_ms() + (stopping ? kLingerStoppingMs : kLingerMs);
-  read();
+  read_soon();
 }
 
 void Connection::hand_over(std::function<void(Tcp::socket)> taker) {
@@ -400,7 +444,7 @@ void Connection::close() {
 
 void Connection::tick(std::int64_t now_ms) {
   if (writing_ && now_ms > write_deadline_) return close();
-  if (phase_ == Phase::answering) read();
+  if (phase_ == Phase::answering) read_soon();
   if (body_reader_ && now_ms > read_deadline_)
     fail_body({ErrorCode::request_timeout, "the request's body took too long to arrive", {}, 0, {}});
   if (phase_ == Phase::streaming) {

@@ -1,9 +1,10 @@
 // Connection: one HTTP/1.x client, from its socket to its answers.
 //
-// Operation: bytes are read into one buffer and parsed; a complete request is dispatched to its handler; the answer is
-// appended to one output buffer, which is written with as few writes as the socket takes. The next pipelined request is
-// parsed when the answer to the one before is in that buffer, so answers keep their order and a client has one call in
-// the engine at a time. A read stays outstanding meanwhile: it notices a client that leaves a wait.
+// Operation: bytes are read into the thread's buffer and parsed there, and what is not yet a request is kept; a
+// complete request is dispatched to its handler; the answer is appended to one output buffer, which is written with as
+// few writes as the socket takes. The next pipelined request is parsed when the answer to the one before is in that
+// buffer, so answers keep their order and a client has one call in the engine at a time. A client that leaves a wait is
+// noticed.
 //
 // A request that is taken in parts is dispatched when its head is there. Its body is read when the handler asks for it
 // (read_body), a part at a time, also while the answer is a stream already. An answer that comes before all of it was
@@ -20,7 +21,6 @@
 // parts) and kUnsentMax of output are held before reading or answering pauses.
 #pragma once
 
-#include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <functional>
 #include <memory>
@@ -76,30 +76,37 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   // The next part of the request's body, which may be all of it; nothing at its end. One call at a time. Errors:
   // invalid_request, request_timeout (nothing came for body_timeout_ms), gone (the client left).
   void read_body(Done<std::optional<std::string>> done);
-  // Takes in what comes, unless it is being done or is not wanted now.
-  void read();
+  // Takes in what is there, and waits for more when that is nothing; unless it waits already or wants nothing now.
+  void receive();
   // Gives the socket away, for another protocol. `taker` is called once, soon; not when the connection ends before.
   void hand_over(std::function<void(Tcp::socket)> taker);
 
  private:
   enum class Phase : std::uint8_t { reading, answering, streaming, handing_over, closing, lingering, closed };
 
-  static constexpr std::size_t kReadBytes = 8 << 10;
+  static constexpr std::size_t kReadBytes = IoThread::kReadBytes;
   static constexpr std::size_t kPartBytes = 64 << 10;
 
   void work();
+  [[nodiscard]] std::string_view input() const noexcept;
+  void parsed(std::size_t bytes);
+  void keep_arrived();
   void drop_parsed();
   void forget_input();
   [[nodiscard]] bool parse();
   void dispatch();
   void refuse(const Error& error);
+  [[nodiscard]] Exchange::Moment now() noexcept;
   void ask_for_body();
   void await(Parser::State state);
   [[nodiscard]] bool body_unread() const noexcept;
   void feed_body();
   void hand_part();
   void fail_body(Error error);
-  void on_read(const boost::system::error_code& ec, std::size_t bytes);
+  [[nodiscard]] bool takes_input() const noexcept;
+  void read_soon();
+  void await_readable();
+  void on_input(std::string_view bytes);
   void on_end_of_input();
   void flush();
   void await_writable();
@@ -114,10 +121,10 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   Exchange exchange_;
   Parser parser_;
   Backlog backlog_;
-  // What arrives lands in a place of its own: a read may be under way while what came before it is parsed.
-  std::array<char, kReadBytes> arriving_;
   std::string in_;
-  std::size_t parsed_ = 0;  // of in_
+  std::size_t parsed_ = 0;    // of in_
+  std::string_view arrived_;  // the thread's buffer: of what was just read, what is not parsed yet, if in_ is empty
+  std::optional<Exchange::Moment> read_at_;  // while a read is handled, until its first request is taken up
   std::string out_;
   std::size_t sent_ = 0;  // of out_
   std::shared_ptr<StreamSource> source_;
@@ -128,7 +135,7 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   Parser::State awaited_ = Parser::State::empty;  // what read_deadline_ is about
   std::int64_t read_deadline_ = 0;
   std::int64_t write_deadline_ = 0;
-  bool reading_ = false;  // an asynchronous read is outstanding
+  bool reading_ = false;  // waiting for input
   bool writing_ = false;  // waiting for room in the socket
   bool dispatching_ = false;
   bool close_after_answer_ = false;

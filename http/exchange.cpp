@@ -41,8 +41,8 @@ void Exchange::fail(const Error& error) {
   send();
 }
 
-void Exchange::begin() {
-  begun_ = std::chrono::steady_clock::now();
+void Exchange::begin(Moment now) {
+  begun_ = now;
   match_ = {};
   waiting_ = false;
   if (const auto given = request_id_of(request_)) request_id_ = *given;

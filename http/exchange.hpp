@@ -72,7 +72,8 @@ class Exchange {
   [[nodiscard]] Done<T> then_waiting(Render<T> render, Orphan<T> orphan = nullptr);
 
   // ---- for the connection ----
-  void begin();
+  using Moment = std::chrono::steady_clock::time_point;
+  void begin(Moment now);
   void set_match(const Match& match) noexcept { match_ = match; }
   void set_caller(Caller caller) noexcept { caller_ = std::move(caller); }
   void set_route_unknown() noexcept { match_ = {}; }
@@ -92,7 +93,7 @@ class Exchange {
   std::string request_id_;
   std::uint64_t serial_ = 0;
   bool waiting_ = false;
-  std::chrono::steady_clock::time_point begun_;
+  Moment begun_;
 };
 
 namespace detail {

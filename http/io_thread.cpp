@@ -3,7 +3,6 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/post.hpp>
 #include <chrono>
 
@@ -16,6 +15,10 @@ namespace holdfast::http {
 namespace {
 
 thread_local const IoThread* current_thread = nullptr;
+
+// A round ends when nothing is ready any more, or soon: nobody's write waits for long behind the requests of others.
+constexpr int kHandlersMax = 16;
+constexpr std::size_t kReadsMax = 64;
 
 // A quarter of the shortest timeout, and never so often that an idle server shows in top.
 std::int64_t tick_for(const Limits& limits) noexcept {
@@ -62,25 +65,27 @@ void IoThread::start() {
 void IoThread::run() {
   ::pthread_setname_np(::pthread_self(), ("hf-io-" + std::to_string(number_)).c_str());
   current_thread = this;
-  // What a round wrote is synced by this thread when it has nothing else to do, if it is little; see begin_round. A
-  // round ends when nothing is ready any more, or soon: nobody's write waits for long behind the requests of others.
+  // What a round wrote is synced by this thread when it has nothing else to do, if it is little; see begin_round.
   constexpr std::size_t kCommitsMax = 2;
-  constexpr int kHandlersMax = 16;
   for (std::size_t ran = 1; ran != 0;) {
     auto* engine = services_.engine.load(std::memory_order_acquire);
     if (engine != nullptr) engine->begin_round(kCommitsMax);
-    ran = spin() ? 1 : context_.run_one();
+    ran = read_them() || spin() ? 1 : context_.run_one();
     for (int i = 1; i < kHandlersMax && context_.poll_one() != 0; ++i) {
     }
     if (engine != nullptr) engine->end_round();
-    read_them();
   }
 }
 
-void IoThread::read_them() {
-  read_now_.swap(read_soon_);
-  for (const auto& connection : read_now_) connection->read();
-  read_now_.clear();
+// True when there were some.
+bool IoThread::read_them() {
+  const auto now = std::min(read_soon_.size(), kReadsMax);
+  for (std::size_t i = 0; i < now; ++i) {
+    const auto connection = std::move(read_soon_.front());
+    read_soon_.pop_front();
+    connection->receive();
+  }
+  return now != 0;
 }
 
 // Looks for work for a moment without sleeping: to be woken costs more than the moment, and a client that waits for its
@@ -205,10 +210,11 @@ void IoThread::tick() {
 }
 
 void IoThread::mint_request_id(std::string& out) {
-  constexpr std::string_view kHex = "0123456789abcdef";
   out = request_id_prefix_;
-  const auto n = ++request_ids_;
-  for (int shift = 44; shift >= 0; shift -= 4) out += kHex[(n >> shift) & 15];
+  std::array<char, 6> bytes;
+  auto n = ++request_ids_;
+  for (std::size_t i = bytes.size(); i-- > 0; n >>= 8) bytes[i] = static_cast<char>(n);
+  append_hex(out, {bytes.data(), bytes.size()});
 }
 
 }  // namespace holdfast::http

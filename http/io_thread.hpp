@@ -8,6 +8,7 @@
 // that drops it. Scratch buffers (`json`, `answer`) are for code that runs on the thread and does not wait.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -15,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -64,8 +66,8 @@ class IoThread final : public std::enable_shared_from_this<IoThread> {
   void add(std::shared_ptr<Peer> peer);
   void remove(Peer& peer);
   void stop_peers();
-  // It is to be read from again after this round: a client that was answered and asks again at once has done so by
-  // then, and nobody looks in vain.
+  // It is to be read from in the next round: a client that was answered and asks again at once has done so by then, and
+  // nobody looks in vain.
   void read_soon(std::shared_ptr<Connection> connection) { read_soon_.push_back(std::move(connection)); }
   [[nodiscard]] std::size_t peers() const noexcept { return peer_count_.load(std::memory_order_relaxed); }
   // Steady milliseconds as of the last tick; add tick_ms() to a deadline so that it is never early.
@@ -81,13 +83,15 @@ class IoThread final : public std::enable_shared_from_this<IoThread> {
   // Unique in this process and, but for chance, across restarts.
   void mint_request_id(std::string& out);
 
+  static constexpr std::size_t kReadBytes = 8 << 10;
+  std::array<char, kReadBytes> arriving;  // what was just read, until it is parsed or kept
   json::Parser json;
   Answer answer;
 
  private:
   void run();
   [[nodiscard]] bool spin();
-  void read_them();
+  [[nodiscard]] bool read_them();
   void schedule_tick();
   void tick();
   void drain_inbox();
@@ -105,8 +109,7 @@ class IoThread final : public std::enable_shared_from_this<IoThread> {
   std::string request_id_prefix_;
   std::uint64_t request_ids_ = 0;
   std::vector<std::shared_ptr<Peer>> peers_;
-  std::vector<std::shared_ptr<Connection>> read_soon_;
-  std::vector<std::shared_ptr<Connection>> read_now_;
+  std::deque<std::shared_ptr<Connection>> read_soon_;
   std::atomic<std::size_t> peer_count_{0};
 
   std::mutex inbox_mutex_;

@@ -227,7 +227,11 @@ void fold_admitted(Entity& entity, std::uint64_t position, const Intent& intent,
     if (intent.expires_at != 0 && (state.expiry == 0 || intent.expires_at < state.expiry))
       state.expiry = intent.expires_at;
     if (complete && window.items.size() >= window_max) return;  // from here on the journal holds the rest
-    if (complete) window.items.push_back(item_of(position, intent, row));
+    if (complete) {
+      auto& items = window.items;
+      if (items.size() == items.capacity()) items.reserve(std::max<std::size_t>(4, 4 * items.size()));  // few moves
+      items.push_back(item_of(position, intent, row));
+    }
   }
   if (complete) window.end = position + 1;
 }

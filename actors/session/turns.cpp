@@ -60,6 +60,7 @@ const std::vector<std::uint64_t>& delays(const Limits& limits, FailureClass c) n
 
 void lease_expired(Work& work) {
   Row row = work.state.running->row;
+  row.lease_hash.clear();  // whatever becomes of the message, it is nothing that the holder reported
   auto& expiries = row.failures[static_cast<std::size_t>(FailureClass::lease_expired)];
   if (++expiries <= work.context.limits.lease_expiries_max) {
     ++work.effects.retried;

@@ -6,7 +6,13 @@
 
 namespace holdfast::session {
 
-std::string show_hash(std::string_view raw) { return "sha256:" + to_hex(raw); }
+std::string show_hash(std::string_view raw) {
+  std::string shown;
+  shown.reserve(7 + 2 * raw.size());
+  shown += "sha256:";
+  append_hex(shown, raw);
+  return shown;
+}
 
 SessionStatus status_of(const State& state) noexcept {
   if (state.running) return SessionStatus::running;

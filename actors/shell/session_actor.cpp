@@ -73,6 +73,9 @@ void SessionActor::handle(const EnvelopePtr& envelope) {
 }
 
 void SessionActor::leave_through_gate(const SessionCommandPtr& command, session::Step step) {
+  // Who waits is told of a refusal; only what nobody waits for is tried again. Freed here, its memory is the next
+  // command's of this thread.
+  if (command->done) command->command.emplace<session::Get>();
   command->reply = std::move(step.reply);
   command->effects = std::move(step.effects);
   if (command->effects.ready && entity_) command->terms = session::terms_of(entity_->document);

@@ -9,6 +9,15 @@ class SessionActor final : public Resident {
  public:
   SessionActor(caf::actor_config& config, Services& services, ObjectId id)
       : Resident(config, services, std::move(id)) {}
+  // What an admission touches beside the actor is fetched while the command is taken out of the mailbox.
+  resume_result resume(caf::execution_unit* on, std::size_t throughput) override {
+    if (entity_) {
+      const auto& queue = entity_->window.items;
+      __builtin_prefetch(queue.data());
+      __builtin_prefetch(queue.data() + queue.size(), 1);
+    }
+    return Resident::resume(on, throughput);
+  }
 
  private:
   void handle(const EnvelopePtr& envelope) override;

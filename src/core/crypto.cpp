@@ -91,16 +91,22 @@ std::string sha256(std::string_view data) {
   return out;
 }
 
-std::string to_hex(std::string_view raw) {
+void append_hex(std::string& out, std::string_view raw) {
   static constexpr auto kPairs = [] {
     constexpr std::string_view kDigits = "0123456789abcdef";
     std::array<std::array<char, 2>, 256> pairs{};
     for (std::size_t byte = 0; byte < pairs.size(); ++byte) pairs[byte] = {kDigits[byte >> 4], kDigits[byte & 0xf]};
     return pairs;
   }();
-  std::string out(raw.size() * 2, '\0');
-  char* to = out.data();
+  const auto from = out.size();
+  out.resize(from + raw.size() * 2);
+  char* to = out.data() + from;
   for (const char c : raw) to = std::copy_n(kPairs[static_cast<unsigned char>(c)].data(), 2, to);
+}
+
+std::string to_hex(std::string_view raw) {
+  std::string out;
+  append_hex(out, raw);
   return out;
 }
 

@@ -19,6 +19,7 @@ using Key32 = std::array<unsigned char, 32>;
 void crypto_start();
 
 [[nodiscard]] std::string sha256(std::string_view data);  // 32 raw bytes
+void append_hex(std::string& out, std::string_view raw);
 [[nodiscard]] std::string to_hex(std::string_view raw);
 [[nodiscard]] std::optional<std::string> from_hex(std::string_view hex);
 [[nodiscard]] std::string to_base64(std::string_view raw);     // RFC 4648 4, with padding

@@ -1,22 +1,34 @@
 #include "src/core/ids.hpp"
 
+#include <algorithm>
 #include <array>
+
+#include "src/core/crypto.hpp"
 
 namespace holdfast {
 namespace {
 
-constexpr std::string_view kHex = "0123456789abcdef";
 constexpr std::uint64_t kPositionBits = 40;
 constexpr std::uint64_t kLowRandomBits = 62 - kPositionBits;
 
-bool alphanumeric(char c) noexcept {
+constexpr bool alphanumeric(char c) noexcept {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+bool of_a_name(char c) noexcept {
+  static constexpr auto kOfAName = [] {
+    std::array<bool, 256> of{};
+    for (const unsigned char sign : std::string_view("._~:-")) of[sign] = true;
+    for (std::size_t i = 0; i < of.size(); ++i) of[i] = of[i] || alphanumeric(static_cast<char>(i));
+    return of;
+  }();
+  return kOfAName[static_cast<unsigned char>(c)];
+}
+
 void append_hex(std::string& out, std::uint64_t value) {
-  std::array<char, 16> digits{};
-  for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit, value >>= 4) *digit = kHex[value & 0xf];
-  out.append(digits.data(), digits.size());
+  std::array<char, 8> bytes;
+  for (std::size_t i = bytes.size(); i-- > 0; value >>= 8) bytes[i] = static_cast<char>(value);
+  holdfast::append_hex(out, {bytes.data(), bytes.size()});
 }
 
 // RFC 9562: 48 bits of ms, version 7, 12 bits, variant 10, 62 bits.
@@ -43,10 +55,7 @@ std::optional<std::uint64_t> parse_hex(std::string_view text) noexcept {
 
 bool valid_name(std::string_view text) noexcept {
   if (text.empty() || text.size() > 128 || !alphanumeric(text.front())) return false;
-  for (const char c : text) {
-    if (!alphanumeric(c) && c != '.' && c != '_' && c != '~' && c != ':' && c != '-') return false;
-  }
-  return true;
+  return std::all_of(text.begin(), text.end(), of_a_name);
 }
 
 Result<ObjectId> ObjectId::parse(std::string project, std::string name) {

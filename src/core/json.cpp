@@ -430,7 +430,7 @@ std::string quote(std::string_view utf8) {
   return out;
 }
 
-std::string format_time(Time at) {
+void append_time(std::string& out, Time at) {
   // Civil date from days since 1970-01-01 (H. Hinnant, "chrono-compatible low-level date algorithms").
   const Time ms = ((at % 86'400'000) + 86'400'000) % 86'400'000;
   const Time days = (at - ms) / 86'400'000 + 719'468;
@@ -443,24 +443,25 @@ std::string format_time(Time at) {
   const unsigned month = mp < 10 ? mp + 3 : mp - 9;
   const Time year = static_cast<Time>(yoe) + era * 400 + (month <= 2 ? 1 : 0);
 
-  std::string out = "0000-00-00T00:00:00.000Z";
-  const auto put = [&](std::size_t at_index, std::size_t width, Time value) {
-    for (std::size_t i = width; i-- > 0; value /= 10) out[at_index + i] = static_cast<char>('0' + value % 10);
+  char text[] = "\"0000-00-00T00:00:00.000Z\"";
+  const auto put = [&text](std::size_t index, std::size_t width, Time value) {
+    auto rest = static_cast<std::uint32_t>(value);
+    for (std::size_t i = width; i-- > 0; rest /= 10) text[index + i] = static_cast<char>('0' + rest % 10);
   };
-  put(0, 4, year);
-  put(5, 2, month);
-  put(8, 2, day);
-  put(11, 2, ms / 3'600'000);
-  put(14, 2, ms / 60'000 % 60);
-  put(17, 2, ms / 1'000 % 60);
-  put(20, 3, ms % 1'000);
-  return out;
+  put(1, 4, year);
+  put(6, 2, month);
+  put(9, 2, day);
+  put(12, 2, ms / 3'600'000);
+  put(15, 2, ms / 60'000 % 60);
+  put(18, 2, ms / 1'000 % 60);
+  put(21, 3, ms % 1'000);
+  out.append(text, sizeof text - 1);
 }
 
-void append_time(std::string& out, Time at) {
-  out += '"';
-  out += format_time(at);
-  out += '"';
+std::string format_time(Time at) {
+  std::string quoted;
+  append_time(quoted, at);
+  return quoted.substr(1, quoted.size() - 2);
 }
 
 std::optional<Time> parse_time(std::string_view t) noexcept {

@@ -50,8 +50,7 @@ class Name {
  public:
   template <std::size_t N>
   consteval Name(const char (&literal)[N]) : text_(literal, N - 1), plain_(true) {
-    for (const char c : text_)
-      if (c < 0x20 || c == '"' || c == '\\') throw "a name that must be escaped is not written as a literal";
+    for (const char c : text_) plain_ = plain_ && c >= 0x20 && c != '"' && c != '\\';
   }
   template <std::convertible_to<std::string_view> T>
   Name(const T& text) : text_(text) {}

@@ -289,20 +289,25 @@ TEST_CASE("a fork has the events and the settings, and neither queue nor secrets
 
 TEST_CASE("reads go through what is in flight, the newest first") {
   MemoryStore store;
-  auto batch = store.make_batch();
+  const auto write = [&store](const WriteSet& writes) {
+    auto batch = store.make_batch();
+    batch->append(writes);
+    REQUIRE(store.write(*batch, Durability::synced));
+  };
   WriteSet base;
   for (const auto* key : {"a", "b", "c", "d"}) base.put(Family::journal, key, "old");
-  batch->append(base);
-  REQUIRE(store.write(*batch, Durability::synced));
+  write(base);
   session::InFlight reader(store);
   WriteSet one;
   one.put(Family::journal, "b", "new");
   one.erase(Family::journal, "c");
-  reader.add(1, one);
+  auto first = std::make_shared<const WriteSet>(one);
+  reader.add(1, first);
   WriteSet two;
   two.put(Family::journal, "e", "new");
   two.erase_range(Family::journal, "a", "b");
-  reader.add(2, two);
+  auto second = std::make_shared<const WriteSet>(two);
+  reader.add(2, second);
   const auto keys = [&](Range::Order order) {
     std::string seen;
     REQUIRE(reader.scan(Family::journal, {"a", "z", order}, [&](auto key, auto value) {
@@ -311,13 +316,26 @@ TEST_CASE("reads go through what is in flight, the newest first") {
     }));
     return seen;
   };
-  CHECK(keys(Range::Order::ascending) == "b=new d=old e=new ");
-  CHECK(keys(Range::Order::descending) == "e=new d=old b=new ");
-  CHECK(**reader.get(Family::journal, "b") == "new");
-  CHECK_FALSE(*reader.get(Family::journal, "c"));
-  CHECK_FALSE(*reader.get(Family::journal, "a"));
-  reader.prune(2);
-  CHECK(**reader.get(Family::journal, "a") == "old");
+  const auto check = [&] {
+    CHECK(keys(Range::Order::ascending) == "b=new d=old e=new ");
+    CHECK(keys(Range::Order::descending) == "e=new d=old b=new ");
+    CHECK(**reader.get(Family::journal, "b") == "new");
+    CHECK_FALSE(*reader.get(Family::journal, "c"));
+    CHECK_FALSE(*reader.get(Family::journal, "a"));
+  };
+  check();
+  SECTION("one that is in the store is let go by who held it") {
+    write(one);
+    first.reset();
+    check();
+    write(two);
+    second.reset();
+    check();
+  }
+  SECTION("and what is durable is not looked at any more") {
+    reader.prune(2);
+    CHECK(**reader.get(Family::journal, "a") == "old");
+  }
 }
 
 }  // namespace holdfast

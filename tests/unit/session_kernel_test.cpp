@@ -274,6 +274,33 @@ TEST_CASE("turns run one at a time, in order, each under its own lease") {
     CHECK(again.attempt == 2);
     CHECK(s.refused(Beat{s.lease(first)}) == ErrorCode::lease_lost);
   }
+  SECTION("nothing that is said under an expired lease counts, however the message ended since") {
+    s.now += 10'000;
+    s.ask<Nothing>(Alarm{});
+    const auto position = s.entity.state.last_position;
+    SECTION("interrupted in the queue") {
+      (void)s(Interrupt{InterruptScope::all});
+      REQUIRE(s.message("a").state == MessageState::interrupted);
+    }
+    SECTION("given up") {
+      s.limits.lease_expiries_max = 1;
+      s.dispatch();
+      s.now += 10'000;
+      s.ask<Nothing>(Alarm{});
+      REQUIRE(s.message("a").state == MessageState::failed);
+    }
+    CHECK(s.entity.state.last_position > position);
+    CHECK(s.refused(Release{s.lease(first)}) == ErrorCode::lease_lost);
+    CHECK(s.refused(Fail{s.lease(first), {"boom", true, 0, {}}}) == ErrorCode::lease_lost);
+    CHECK(s.refused(Complete{s.lease(first), {}}) == ErrorCode::lease_lost);
+  }
+  SECTION("who gave up last is told so, too") {
+    s.limits.lease_expiries_max = 0;
+    s.now += 10'000;
+    s.ask<Nothing>(Alarm{});
+    REQUIRE(s.message("a").state == MessageState::failed);
+    CHECK(s.refused(Fail{s.lease(first), {"boom", true, 0, {}}}) == ErrorCode::lease_lost);
+  }
   SECTION("a release burns no attempt") {
     s.ask<Nothing>(Release{s.lease(first)});
     CHECK(s.dispatch().attempt == 1);

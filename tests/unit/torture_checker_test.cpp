@@ -334,6 +334,25 @@ TEST_CASE("torture: each planted violation is found, and its smallest history sh
   }
 }
 
+TEST_CASE("torture: a lease ends when its holder was last told, also earlier than before") {
+  auto history = honest();
+  find(history, Kind::hand_out, "m1").lease_until += kLeaseMs;  // then the clock was set back
+  auto beat = find(history, Kind::hand_out, "m1");
+  beat.kind = Kind::heartbeat;
+  beat.lease_until -= kLeaseMs;
+  SECTION("as he heard") {}
+  SECTION("as he may not have heard") {
+    beat.outcome = Outcome::unknown;
+    beat.lease_until = 0;
+  }
+  const auto after =
+      std::find_if(history.operations.begin(), history.operations.end(), [](auto& o) { return o.kind == Kind::emit; });
+  history.operations.insert(after, beat);
+  const auto verdict = check(history);
+  for (const auto& v : verdict.violations) UNSCOPED_INFO(name_of(v.rule) << ": " << v.sentence);
+  CHECK(verdict.violations.empty());
+}
+
 TEST_CASE("torture: a turn that was released may go out again as the same attempt in the same millisecond") {
   Script s;
   s.operation_ms = 0;

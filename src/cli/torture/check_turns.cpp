@@ -82,7 +82,10 @@ class TurnsCheck {
       if (o->delivery.empty()) continue;
       auto& delivery = deliveries_[o->delivery];
       delivery.operations.push_back(o);
-      if (o->outcome == Outcome::ok) delivery.lease_until = std::max(delivery.lease_until, o->lease_until);
+      // As last told: a heartbeat after the clock was set back makes a lease end earlier, and perhaps nobody heard of
+      // it.
+      if (o->outcome == Outcome::ok && o->lease_until != 0) delivery.lease_until = o->lease_until;
+      if (o->outcome == Outcome::unknown && o->kind == Kind::heartbeat) delivery.lease_until = 0;
       if (o->kind != Kind::hand_out) continue;
       delivery.hand_out = o;
       const auto found = by_begin.find({o->message, o->attempt, o->handed_out_at});

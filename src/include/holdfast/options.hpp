@@ -94,7 +94,7 @@ struct Limits {
   std::uint64_t object_call_ms = 30'000;           // until an object's call of another one must be answered
   std::uint64_t websocket_message_bytes_max = 1 << 20;
   std::uint64_t websocket_attachment_bytes_max = 16 << 10;
-  std::uint64_t queue_window_messages = 256;  // queued messages of a live session held in memory
+  std::uint64_t queue_window_messages = 64;  // queued messages of a live session held in memory
 };
 
 // Every scalar limit by its name, in the order above: what GET /v1/limits shows and `holdfast serve` takes as a flag.
