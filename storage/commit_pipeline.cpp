@@ -300,6 +300,9 @@ void CommitPipeline::complete(const Result<void>& outcome) {
       if (pending.fate == Pending::Fate::refused) pending.done(no_room());
       else pending.done(outcome);
     }
+    if (broken())
+      for (Pending& pending : completing_)
+        if (pending.held) unknown_.push_back(std::move(pending.held));
     completing_.clear();
     const std::scoped_lock lock(mutex_);
     if (late_.empty()) {

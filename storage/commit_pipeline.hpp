@@ -52,7 +52,8 @@ class CommitPipeline {
   std::uint64_t submit(const WriteSet& writes, std::uint64_t epoch, Completion done) {
     return hand_in(writes, epoch, std::move(done), nullptr);
   }
-  // The same, for who reads them until they are in the store: the pipeline holds `writes` until `done` has run.
+  // The same, for who reads them until they are in the store: the pipeline holds `writes` until `done` has run, and for
+  // good when it broke, since then they may never be there.
   std::uint64_t submit(WriteSetPtr writes, std::uint64_t epoch, Completion done) {
     const auto& set = *writes;  // before it is moved from
     return hand_in(set, epoch, std::move(done), std::move(writes));
@@ -135,6 +136,7 @@ class CommitPipeline {
   std::unique_ptr<Batch> writing_;         // the writer's
   std::vector<Pending> pending_;           // guarded by mutex_; belongs to open_
   std::vector<Pending> completing_;        // the writer's
+  std::vector<WriteSetPtr> unknown_;       // the writer's; since it broke
   std::vector<Pending> late_;              // guarded by mutex_; after() of commits that the writer holds right now
   std::uint64_t last_ = 0;                 // guarded by mutex_
   std::uint64_t taken_ = 0;                // guarded by mutex_; the last commit that the writer holds, 0: none

@@ -50,7 +50,7 @@ void set_writing(rocksdb::DBOptions& options) {
   options.unordered_write = false;
   options.db_write_buffer_size = 128 * kMiB;  // of all families together
   options.max_background_jobs = 2;            // one flush and one compaction beside the engine's threads
-  options.bytes_per_sync = kMiB;              // tables reach the disk evenly, not in one burst that delays the log
+  options.bytes_per_sync = kMiB / 8;          // tables reach the disk evenly, not in one burst that delays the log
 }
 
 void set_errors(rocksdb::DBOptions& options) {

@@ -11,6 +11,7 @@
 #include <array>
 #include <atomic>
 
+#include "storage/background.hpp"
 #include "storage/backup.hpp"
 #include "storage/disk_space.hpp"
 #include "storage/fault_file_system.hpp"
@@ -148,10 +149,12 @@ std::shared_ptr<WalFileSystem> make_file_system(const std::filesystem::path& dir
   return std::make_shared<WalFileSystem>(files, directory.string(), opening.recovery);
 }
 
-// Hears that RocksDB gave up a flush or a compaction for want of space. Until it is told to resume it does none, and
-// after a flush it writes nothing either.
-class OutOfSpace final : public rocksdb::EventListener {
+// On RocksDB's own threads. Hears that it gave up a flush or a compaction for want of space: until it is told to resume
+// it does none, and after a flush it writes nothing either.
+class BackgroundWork final : public rocksdb::EventListener {
  public:
+  void OnFlushBegin(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { give_way_to_commits(); }
+  void OnCompactionBegin(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override { give_way_to_commits(); }
   void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* error) override {
     if (error->IsNoSpace()) stop();
   }
@@ -185,7 +188,7 @@ class RocksStore::Impl {
   rocksdb::Status open() {
     auto options = database_options();
     options.env = env.get();
-    options.listeners.push_back(out_of_space);
+    options.listeners.push_back(background);
     rocksdb::DB* opened = nullptr;
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     auto status = rocksdb::DB::Open(options, directory.string(), describe_families(), &handles, &opened);
@@ -207,7 +210,7 @@ class RocksStore::Impl {
   const std::filesystem::path directory;
   const std::shared_ptr<WalFileSystem> files;
   const std::unique_ptr<rocksdb::Env> env;  // outlives the database
-  const std::shared_ptr<OutOfSpace> out_of_space = std::make_shared<OutOfSpace>();
+  const std::shared_ptr<BackgroundWork> background = std::make_shared<BackgroundWork>();
   std::unique_ptr<rocksdb::DB> db;
   rocksdb::ColumnFamilyHandle* default_family = nullptr;
   Handles families{};
@@ -262,15 +265,15 @@ Result<void> RocksStore::write(Batch& batch, Durability durability) {
 }
 
 std::uint64_t RocksStore::free_bytes() const noexcept {
-  return impl_->out_of_space->stopped() ? 0 : impl_->space.known();
+  return impl_->background->stopped() ? 0 : impl_->space.known();
 }
 
 void RocksStore::tend() {
-  if (impl_->space.measure() < kSpareBytes || !impl_->out_of_space->stopped()) return;
-  impl_->out_of_space->resumed();  // before it may stop again
+  if (impl_->space.measure() < kSpareBytes || !impl_->background->stopped()) return;
+  impl_->background->resumed();  // before it may stop again
   const auto status = impl_->db->Resume();
   if (status.ok()) return;
-  impl_->out_of_space->stop();
+  impl_->background->stop();
   impl_->beyond_help = status.severity() >= rocksdb::Status::Severity::kFatalError;
 }
 

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#include "storage/background.hpp"
+
 namespace holdfast {
 namespace {
 
@@ -55,6 +57,7 @@ std::unique_ptr<rocksdb::FSWritableFile> SpareLog::take(const std::string& path,
 
 void SpareLog::run() {
   ::pthread_setname_np(::pthread_self(), "hf-spare-log");
+  give_way_to_commits();
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return state_ == State::wanted || state_ == State::stopping; });

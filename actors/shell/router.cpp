@@ -13,6 +13,12 @@ namespace {
 // A session moves to the young end of its shard's list at most this often: moving touches its neighbours' memory.
 constexpr Time kAgeMs = 1'000;
 
+constexpr std::size_t kLine = CAF_CACHE_LINE_SIZE;
+void fetch(const void* from, std::size_t bytes) noexcept {
+  const auto* first = static_cast<const char*>(from);
+  for (std::size_t at = 0; at < bytes; at += kLine) __builtin_prefetch(first + at, 1);
+}
+
 }  // namespace
 
 Router::Router(caf::actor_system& system, Services& services, Execution execution)
@@ -22,9 +28,9 @@ Router::~Router() { close(); }
 
 Router::Entry& Router::entry_of(Shard& shard, const Sought& sought, Time now, std::vector<caf::actor>& crowded) {
   if (const auto found = shard.index.find(sought); found != shard.index.end()) {
-    auto& entry = **found;
+    auto& entry = *found->entry;
     if (now - entry.aged >= kAgeMs) {
-      shard.live.splice(shard.live.end(), shard.live, *found);
+      shard.live.splice(shard.live.end(), shard.live, found->entry);
       entry.aged = now;
     }
     return entry;
@@ -38,9 +44,10 @@ Router::Entry& Router::entry_of(Shard& shard, const Sought& sought, Time now, st
     }
   }
   live_.fetch_add(1, std::memory_order_relaxed);
-  shard.live.push_back({sought.id, sought.hash, spawn(sought.id), 0, now, now});
-  shard.index.insert(std::prev(shard.live.end()));
-  return shard.live.back();
+  auto& added = shard.live.emplace_back(Entry{sought.id, spawn(sought.id), 0, now, now});
+  shard.index.insert(
+      Slot{sought.hash, std::prev(shard.live.end()), caf::actor_cast<caf::abstract_actor*>(added.actor)});
+  return added;
 }
 
 caf::actor Router::spawn(const ObjectId& id) {
@@ -76,15 +83,14 @@ void Router::send(EnvelopePtr envelope) {
 }
 
 void Router::expect(const ObjectId& session) const {
-  constexpr std::size_t kLine = CAF_CACHE_LINE_SIZE;  // CAF's control block is one, before the actor
   const Sought sought(session);
   const auto& shard = shard_of(sought);
   const std::lock_guard lock(shard.mutex);
-  const auto found = shard.index.find(sought);
+  const auto found = shard.index.find(sought.hash);  // another one's of the same hash costs a moment, and no more
   if (found == shard.index.end()) return;
-  const auto* actor = reinterpret_cast<const char*>(caf::actor_cast<caf::abstract_actor*>((*found)->actor));
-  for (const char* line = actor - kLine; line < actor + sizeof(SessionActor); line += kLine)
-    __builtin_prefetch(line, 1);
+  fetch(&*found->entry, sizeof(Entry));
+  // CAF's control block is one line, before the actor.
+  fetch(reinterpret_cast<const char*>(found->actor) - kLine, kLine + sizeof(SessionActor));
 }
 
 Router::Mailboxes Router::mailboxes() const {
@@ -109,8 +115,8 @@ bool Router::leave(const ObjectId& session, std::uint64_t handled) {
   auto& shard = shard_of(sought);
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.index.find(sought);
-  if (found == shard.index.end() || (*found)->sent != handled) return false;
-  const auto entry = *found;
+  if (found == shard.index.end() || found->entry->sent != handled) return false;
+  const auto entry = found->entry;
   shard.index.erase(found);
   shard.live.erase(entry);
   live_.fetch_sub(1, std::memory_order_relaxed);

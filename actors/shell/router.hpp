@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <boost/unordered/unordered_flat_set.hpp>
+#include <caf/abstract_actor.hpp>
 #include <caf/actor.hpp>
 #include <caf/actor_system.hpp>
 #include <list>
@@ -58,13 +59,18 @@ class Router {
  private:
   struct Entry {
     const ObjectId id;
-    const std::size_t hash;
     caf::actor actor;
     std::uint64_t sent = 0;
     Time used = 0;
     Time aged = 0;
   };
   using Entries = std::list<Entry>;
+  // Says enough to fetch what a command will touch without waiting for the entry.
+  struct Slot {
+    std::size_t hash = 0;
+    Entries::iterator entry;
+    const caf::abstract_actor* actor = nullptr;
+  };
   // An id with its hash, which both the shard and its index need.
   struct Sought {
     explicit Sought(const ObjectId& wanted) : id(wanted), hash(std::hash<ObjectId>{}(wanted)) {}
@@ -73,22 +79,25 @@ class Router {
   };
   struct Hash {
     using is_transparent = void;
-    std::size_t operator()(Entries::iterator entry) const noexcept { return entry->hash; }
+    std::size_t operator()(const Slot& slot) const noexcept { return slot.hash; }
     std::size_t operator()(const Sought& sought) const noexcept { return sought.hash; }
+    std::size_t operator()(std::size_t hash) const noexcept { return hash; }
   };
   struct Same {
     using is_transparent = void;
-    bool operator()(Entries::iterator a, Entries::iterator b) const noexcept { return a == b; }
-    bool operator()(const Sought& a, Entries::iterator b) const noexcept { return a.id == b->id; }
-    bool operator()(Entries::iterator a, const Sought& b) const noexcept { return a->id == b.id; }
+    bool operator()(const Slot& a, const Slot& b) const noexcept { return a.entry == b.entry; }
+    bool operator()(const Sought& a, const Slot& b) const noexcept { return a.hash == b.hash && a.id == b.entry->id; }
+    bool operator()(const Slot& a, const Sought& b) const noexcept { return (*this)(b, a); }
+    bool operator()(std::size_t hash, const Slot& b) const noexcept { return hash == b.hash; }
+    bool operator()(const Slot& a, std::size_t hash) const noexcept { return hash == a.hash; }
   };
   static constexpr std::size_t kLook = 256;
   static constexpr std::size_t kShards = 16;
   struct Shard {
     mutable std::mutex mutex;
     std::uint64_t sent = 0;
-    Entries live;                                                    // the longest unused first, to within kAgeMs
-    boost::unordered_flat_set<Entries::iterator, Hash, Same> index;  // of them: a search touches little memory
+    Entries live;                                       // the longest unused first, to within kAgeMs
+    boost::unordered_flat_set<Slot, Hash, Same> index;  // of them: a search touches little memory
   };
   [[nodiscard]] Shard& shard_of(const Sought& sought) { return shards_[sought.hash % kShards]; }
   [[nodiscard]] const Shard& shard_of(const Sought& sought) const { return shards_[sought.hash % kShards]; }

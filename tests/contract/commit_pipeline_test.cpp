@@ -377,6 +377,32 @@ TEST_CASE("pipeline: a failed write latches, and everything behind it gets the e
   CHECK(rows_of(store, {"", ""}).size() == 1);
 }
 
+TEST_CASE("pipeline: a held write set is let go once its fate is known, and its completion has run") {
+  MemoryStore store;
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes);
+  auto writes = std::make_shared<const WriteSet>(one("a"));
+  const std::weak_ptr<const WriteSet> seen = writes;
+  bool held = false;
+  pipeline.submit(std::move(writes), pipeline.epoch(), [&](const Result<void>&) { held = !seen.expired(); });
+  CHECK_FALSE(seen.expired());
+  SECTION("it is in the store") {
+    pipeline.commit_once();
+    CHECK(seen.expired());
+  }
+  SECTION("it was refused") {
+    store.inject(MemoryStore::Fault::full);
+    pipeline.commit_once();
+    CHECK(seen.expired());
+  }
+  SECTION("nobody knows: whose memory stands on it reads it still") {
+    store.inject(MemoryStore::Fault::unknown_lost);
+    pipeline.commit_once();
+    CHECK(pipeline.broken());
+    CHECK_FALSE(seen.expired());
+  }
+  CHECK(held);
+}
+
 TEST_CASE("pipeline: what was handed in while the write failed fails too, and waiters for room go on") {
   SlowStore store;
   CommitPipeline pipeline(store, Durability::synced, 1);
