@@ -33,8 +33,9 @@ void let_go(Work& work) {
   work.state.running.reset();
 }
 
-// The running message goes back to the head of the queue.
+// The running message goes back to the head of the queue. However it ends there, no report of its holder counts.
 void return_turn(Work& work, Row row) {
+  row.lease_hash.clear();
   const auto position = work.state.running->position;
   return_steers(work);
   let_go(work);
@@ -60,12 +61,12 @@ const std::vector<std::uint64_t>& delays(const Limits& limits, FailureClass c) n
 
 void lease_expired(Work& work) {
   Row row = work.state.running->row;
-  row.lease_hash.clear();  // whatever becomes of the message, it is nothing that the holder reported
   auto& expiries = row.failures[static_cast<std::size_t>(FailureClass::lease_expired)];
   if (++expiries <= work.context.limits.lease_expiries_max) {
     ++work.effects.retried;
     return return_turn(work, std::move(row));
   }
+  row.lease_hash.clear();  // its end is nothing that the holder reported
   row.failure = Failure{"lease_expired", "exhausted", row.attempt, "every runtime that took it lost its lease"};
   end_turn(work, MessageState::failed, std::move(row));
 }

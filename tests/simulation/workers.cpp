@@ -34,12 +34,14 @@ void World::hand_out(const std::vector<Delivery>& deliveries) {
   }
 }
 
-// The session is gone, or its message was handed out again since: that is never undone.
+// The session is gone, or its message went back to the queue, was handed out again or given up: that is never undone.
 bool World::lost(const Held& held) const {
   const Calm calm(*store_);
   const auto& reader = *store_;
   const auto found = session::Journal(reader, {std::string(kDefaultProject), held.session}).find(held.message);
-  return !found || found->row.delivery != held.lease.delivery;
+  if (!found || found->row.delivery != held.lease.delivery) return true;
+  const auto& row = found->row;
+  return row.dispatched_at == 0 || (row.failure && row.failure->code == "lease_expired");
 }
 
 // A report with a lease that was lost before it was sent is refused.
