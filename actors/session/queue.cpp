@@ -166,11 +166,10 @@ Result<Reply> run(Work& work, const Redrive& command) {
   if (work.state.queued >= capacity_of(work.document, work.context.limits))
     return fail(ErrorCode::queue_full, "the queue is at its capacity; wait until it drains or raise queue.capacity");
   auto& row = m->row;
-  row.state = MessageState::queued;
+  queue_again(row);
   row.order = work.state.last_position + 1;
   row.failures = {};
   row.failure.reset();
-  row.finished_at = row.dispatched_at = row.accepted_at = 0;
   auto& window = work.entity.window;
   const bool complete = window.end > work.state.last_position;
   work.transition(m->position, row);

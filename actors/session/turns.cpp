@@ -33,9 +33,8 @@ void let_go(Work& work) {
   work.state.running.reset();
 }
 
-// The running message goes back to the head of the queue. However it ends there, no report of its holder counts.
+// The running message goes back to the head of the queue.
 void return_turn(Work& work, Row row) {
-  row.lease_hash.clear();
   const auto position = work.state.running->position;
   return_steers(work);
   let_go(work);

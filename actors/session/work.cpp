@@ -97,10 +97,14 @@ void Work::dequeue(std::uint64_t position) {
   state_dirty_ = true;
 }
 
-void Work::requeue(std::uint64_t position, const Intent& intent, Row row) {
+void queue_again(Row& row) noexcept {
   row.state = MessageState::queued;
-  row.dispatched_at = 0;
-  row.accepted_at = 0;
+  row.dispatched_at = row.accepted_at = row.finished_at = 0;
+  row.lease_hash.clear();
+}
+
+void Work::requeue(std::uint64_t position, const Intent& intent, Row row) {
+  queue_again(row);
   transition(position, row);
   auto& window = entity.window;
   window.items.insert(window.items.begin(), item_of(position, intent, row));

@@ -10,6 +10,9 @@
 
 namespace holdfast::session {
 
+// What the row of a message says that waits again. However it ends then, no report of who had its turn counts.
+void queue_again(Row& row) noexcept;
+
 class Work {
  public:
   Work(Entity& e, const Context& c)
