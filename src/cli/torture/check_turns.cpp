@@ -78,7 +78,11 @@ class TurnsCheck {
     std::map<std::tuple<std::string, std::uint64_t, Time>, std::vector<const Span*>> by_begin;
     for (const auto& span : log_.spans()) by_begin[{span.message, span.attempt, span.begin_at}].push_back(&span);
     std::map<const Span*, std::string> holders;
-    for (const auto* o : session_.operations) {
+    // In the order of their ends: the turn that was released had been handed out before it went out again.
+    auto operations = session_.operations;
+    std::stable_sort(operations.begin(), operations.end(),
+                     [](const auto* a, const auto* b) { return a->end_us < b->end_us; });
+    for (const auto* o : operations) {
       if (o->delivery.empty()) continue;
       auto& delivery = deliveries_[o->delivery];
       delivery.operations.push_back(o);
