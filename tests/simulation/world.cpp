@@ -165,12 +165,14 @@ bool World::all_ended() const {
 void World::drain() {
   store_->inject(MemoryStore::Fault::none);
   store_->set_free_bytes(UINT64_MAX);
-  // A clock that was set back makes leases last as much longer, and each step may have set it back.
-  std::size_t rounds = 200 + static_cast<std::size_t>(steps_ * mix_.jump_ms / 1'000);
+  // A clock that was set back makes leases and retries wait as much longer, and each step may have set it back.
+  const std::size_t patience = 200 + static_cast<std::size_t>(steps_ * mix_.jump_ms / 1'000);
+  auto rounds = patience;
   for (const auto& [session, sent] : sessions_) rounds += 2 * sent.size();
   for (; rounds > 0 && !all_ended(); --rounds) drain_once();
   REQUIRE(all_ended());
   pass(300, 1'001);  // what is still on its way between accounts
+  for (rounds = patience; rounds > 0 && mail_on_its_way(); --rounds) pass(1, 1'001);
   verify_accounts();
   for (int round = 0; round < 20; ++round) {  // what is still due to be called back
     pass(1, 1'000);

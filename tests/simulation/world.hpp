@@ -135,6 +135,7 @@ class World {
   void use_account();
   void verify_counters();
   void verify_accounts();
+  [[nodiscard]] bool mail_on_its_way() const;
   [[nodiscard]] std::uint64_t mail_taken_and_not_struck() const;
 
   // verify.cpp
