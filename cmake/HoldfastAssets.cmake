@@ -8,4 +8,6 @@ add_custom_command(
   DEPENDS ${holdfast_error_pages} "${CMAKE_SOURCE_DIR}/http/openapi.yaml" "${CMAKE_SOURCE_DIR}/cmake/EmbedAssets.cmake"
   VERBATIM)
 target_sources(holdfast_http PRIVATE "${holdfast_assets_cpp}")
-set_source_files_properties("${holdfast_assets_cpp}" PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+# A literal may be longer than the 64 KiB that every compiler has to take.
+set_source_files_properties("${holdfast_assets_cpp}" PROPERTIES SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS
+                                                                                           -Wno-overlength-strings)

@@ -85,7 +85,8 @@ void check_batches(const SessionHistory& session, const Admissions& admissions, 
     auto& ids = batches[o->batch];
     if (std::find(ids.begin(), ids.end(), o->message) == ids.end()) ids.push_back(o->message);
   }
-  for (const auto& [number, ids] : batches) {
+  for (const auto& batch : batches) {
+    const auto& ids = batch.second;
     std::uint64_t there = 0;
     bool in_a_row = true;
     for (std::size_t i = 0; i < ids.size(); ++i) {

@@ -106,11 +106,11 @@ class TurnsCheck {
         return holder == holders.end() || holder->second == o->delivery;
       });
       delivery.span = mine == spans.end() ? spans.back() : *mine;
-      const auto [holder, first] = holders.emplace(delivery.span, o->delivery);
-      findings_.expect(first || holder->second == o->delivery, Rule::no_overlap,
+      const auto& first = holders.emplace(delivery.span, o->delivery).first->second;
+      findings_.expect(first == o->delivery, Rule::no_overlap,
                        [&] {
                          return "attempt " + std::to_string(o->attempt) + " of " + o->message + " was handed out as " +
-                                holder->second + " and as " + o->delivery;
+                                first + " and as " + o->delivery;
                        },
                        {o->message}, {delivery.span->begin});
     }
