@@ -21,20 +21,17 @@ bool fits(const PendingClaim& claim, const ReadySession& ready) {
 
 }  // namespace
 
-void tell(const caf::actor& dispatcher, DispatcherNews news, caf::execution_unit* on) {
-  caf::actor_cast<caf::abstract_actor*>(dispatcher)
-      ->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(news)), on);
-}
-
 Dispatcher::Dispatcher(caf::actor_config& config, Services& services, Timers& timers, ReadyInbox& inbox,
                        DispatcherStats& stats)
-    : caf::event_based_actor(config),
+    : Actor(config),
       services_(services),
       timers_(timers),
       inbox_(inbox),
       stats_(stats),
       claimable_(services.store, ReadyWindow::Of::claims),
-      pushable_(services.store, ReadyWindow::Of::pushes) {}
+      pushable_(services.store, ReadyWindow::Of::pushes) {
+  hand_over(this);
+}
 
 caf::behavior Dispatcher::make_behavior() {
   // An index that cannot be read now is read again by the first claim.
@@ -42,6 +39,7 @@ caf::behavior Dispatcher::make_behavior() {
   if (pushable_.refill()) call_pusher();
   stats_.ready = claimable_.size() + pushable_.size();
   return {[this](const DispatcherNews& news) {
+    const Handling handling(this);
     take_in();
     std::visit([this](auto& n) { on(n); }, *news);
     inbox_.claims_wait(!waiting_.empty());

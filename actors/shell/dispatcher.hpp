@@ -11,6 +11,7 @@
 #include <memory>
 #include <variant>
 
+#include "actors/shell/actor.hpp"
 #include "actors/shell/ready_inbox.hpp"
 #include "actors/shell/services.hpp"
 #include "actors/shell/timers.hpp"
@@ -48,7 +49,7 @@ struct DispatcherStats {
   std::atomic<Time> oldest{0};  // when it became ready; 0: nothing is. As of the last look at the inbox
 };
 
-class Dispatcher final : public caf::event_based_actor {
+class Dispatcher final : public Actor {
  public:
   Dispatcher(caf::actor_config& config, Services& services, Timers& timers, ReadyInbox& inbox, DispatcherStats& stats);
 
@@ -84,9 +85,6 @@ class Dispatcher final : public caf::event_based_actor {
   std::list<PendingClaimPtr> waiting_;
   bool stopped_ = false;
 };
-
-// Sends news to the dispatcher from any thread.
-void tell(const caf::actor& dispatcher, DispatcherNews news, caf::execution_unit* on);
 
 }  // namespace holdfast::shell
 

@@ -50,7 +50,7 @@ std::map<std::string, runtime::Record, std::less<>> RuntimeDirectory::all() cons
 
 Registry::Registry(caf::actor_config& config, Services& services, RuntimeDirectory& directory, Fence fence,
                    std::vector<runtime::Record> known)
-    : caf::event_based_actor(config),
+    : Actor(config),
       services_(services),
       directory_(directory),
       fence_(std::move(fence)),
@@ -62,6 +62,7 @@ Registry::Registry(caf::actor_config& config, Services& services, RuntimeDirecto
     auto name = record.name;
     records_.emplace(std::move(name), std::move(record));
   }
+  hand_over(this);
 }
 
 Result<std::vector<runtime::Record>> Registry::load(const Store& store, std::string_view project) {
@@ -81,13 +82,11 @@ Result<std::vector<runtime::Record>> Registry::load(const Store& store, std::str
   return records;
 }
 
-void tell(const caf::actor& registry, RegistryEnvelopePtr envelope, caf::execution_unit* on) {
-  caf::actor_cast<caf::abstract_actor*>(registry)->enqueue(
-      caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(envelope)), on);
-}
-
 caf::behavior Registry::make_behavior() {
-  return {[this](const RegistryEnvelopePtr& envelope) { handle(envelope); }};
+  return {[this](const RegistryEnvelopePtr& envelope) {
+    const Handling handling(this);
+    handle(envelope);
+  }};
 }
 
 // What was published was durable. When a runtime was last heard of is on no disk.

@@ -12,6 +12,7 @@
 #include <shared_mutex>
 
 #include "actors/runtime/runtime.hpp"
+#include "actors/shell/actor.hpp"
 #include "actors/shell/ahead.hpp"
 #include "actors/shell/services.hpp"
 
@@ -40,7 +41,7 @@ struct RegistryEnvelope {
 };
 using RegistryEnvelopePtr = std::shared_ptr<RegistryEnvelope>;
 
-class Registry final : public caf::event_based_actor {
+class Registry final : public Actor {
  public:
   // `fence` is called for a runtime that is gone, once that is durable.
   using Fence = std::function<void(const std::string& runtime)>;
@@ -64,9 +65,6 @@ class Registry final : public caf::event_based_actor {
   std::map<std::string, runtime::Record, std::less<>> records_;
   Ahead ahead_;
 };
-
-// Sends an envelope to the registry from any thread.
-void tell(const caf::actor& registry, RegistryEnvelopePtr envelope, caf::execution_unit* on);
 
 }  // namespace holdfast::shell
 

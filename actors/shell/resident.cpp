@@ -5,13 +5,11 @@
 namespace holdfast::shell {
 
 Resident::Resident(caf::actor_config& config, Services& services, ObjectId id)
-    : caf::event_based_actor(config),
-      services_(services),
-      id_(std::move(id)),
-      ahead_(services.store, services.pipeline) {}
+    : Actor(config), services_(services), id_(std::move(id)), ahead_(services.store, services.pipeline) {}
 
 caf::behavior Resident::make_behavior() {
   return {[this](const EnvelopePtr& envelope) {
+    const Handling handling(this);
     handled_.store(handled() + 1, std::memory_order_relaxed);
     services_.counters.handled.fetch_add(1, std::memory_order_relaxed);
     if (ahead_.look() == Ahead::Verdict::refused) forget();

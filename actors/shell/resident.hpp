@@ -11,13 +11,14 @@
 
 #include "actors/shell/ahead.hpp"
 #include "actors/shell/envelope.hpp"
+#include "actors/shell/actor.hpp"
 #include "actors/shell/services.hpp"
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(holdfast::shell::EnvelopePtr)
 
 namespace holdfast::shell {
 
-class Resident : public caf::event_based_actor {
+class Resident : public Actor {
  protected:
   Resident(caf::actor_config& config, Services& services, ObjectId id);
 

@@ -55,11 +55,6 @@ caf::actor Router::spawn(const ObjectId& id) {
   return system_.spawn<ObjectActor, caf::hidden + caf::lazy_init>(services_, id);
 }
 
-void Router::mail(const caf::actor& actor, EnvelopePtr envelope, caf::execution_unit* on) {
-  auto* target = caf::actor_cast<caf::abstract_actor*>(actor);
-  target->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(envelope)), on);
-}
-
 void Router::send(EnvelopePtr envelope) {
   const Time now = services_.clock.now();
   std::vector<caf::actor> crowded;
@@ -77,8 +72,8 @@ void Router::send(EnvelopePtr envelope) {
   }
   if (!actor) return envelope->refuse({ErrorCode::shutting_down, "the engine is closed", {}, 0, {}});
   auto* lane = execution_ == Execution::inline_lane ? Lane::current(system_, engine_) : nullptr;
-  for (const auto& idle : crowded) mail(idle, std::make_shared<Envelope>(), lane);
-  mail(actor, std::move(envelope), lane);
+  for (const auto& idle : crowded) tell(idle, std::make_shared<Envelope>(), lane);
+  tell(actor, std::move(envelope), lane);
   if (lane != nullptr) lane->drain();
 }
 
@@ -135,7 +130,7 @@ void Router::sweep(Time now, Time idle_ms) {
         idle.push_back(entry.actor);
       }
     }
-    for (const auto& actor : idle) mail(actor, std::make_shared<Envelope>(), lane);
+    for (const auto& actor : idle) tell(actor, std::make_shared<Envelope>(), lane);
     if (lane != nullptr) lane->drain();
   }
 }

@@ -103,7 +103,6 @@ class Router {
   [[nodiscard]] const Shard& shard_of(const Sought& sought) const { return shards_[sought.hash % kShards]; }
   [[nodiscard]] Entry& entry_of(Shard& shard, const Sought& sought, Time now, std::vector<caf::actor>& crowded);
   [[nodiscard]] caf::actor spawn(const ObjectId& id);
-  void mail(const caf::actor& actor, EnvelopePtr envelope, caf::execution_unit* on);
 
   caf::actor_system& system_;
   Services& services_;

@@ -11,6 +11,7 @@ class SessionActor final : public Resident {
       : Resident(config, services, std::move(id)) {}
   // What an admission touches beside the actor is fetched while the command is taken out of the mailbox.
   resume_result resume(caf::execution_unit* on, std::size_t throughput) override {
+    take_over(this);
     if (entity_) {
       const auto& queue = entity_->window.items;
       __builtin_prefetch(queue.data());
