@@ -3,7 +3,7 @@
 set -eu
 packages="g++ cmake ninja-build make pkg-config ccache git ca-certificates
   libcaf-dev librocksdb-dev libboost1.81-dev libboost-url1.81-dev libsimdjson-dev libexpected-dev libfmt-dev
-  libspdlog-dev libsodium-dev libssl-dev libcurl4-openssl-dev prometheus-cpp-dev libcli11-dev libtomlplusplus-dev libjemalloc-dev
+  libspdlog-dev libsodium-dev libssl-dev libcurl4-openssl-dev prometheus-cpp-dev libcli11-dev libtomlplusplus-dev libjemalloc-dev libxxhash-dev
   catch2 librapidcheck-dev libbenchmark-dev"
 missing=""
 for package in $packages; do

@@ -98,12 +98,13 @@ Result<std::size_t> Parser::feed(std::string_view bytes) {
   std::size_t consumed = 0;
   while (consumed < bytes.size() && !events_->is_done()) {
     beast::error_code ec;
+    const auto rest = bytes.substr(consumed);
     // Empty lines before a request are skipped (RFC 9112 2.2).
-    if (!events_->got_some() && bytes.substr(consumed).starts_with("\r\n")) {
+    if (!events_->got_some() && rest.starts_with("\r\n")) {
       consumed += 2;
       continue;
     }
-    const auto rest = bytes.substr(consumed);
+    if (!events_->got_some() && rest == "\r") break;
     const auto used = events_->put(boost::asio::buffer(rest.data(), rest.size()), ec);
     consumed += used;
     if (ec == bhttp::error::need_more) {

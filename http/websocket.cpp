@@ -29,7 +29,7 @@ bhttp::request<bhttp::empty_body> handshake_of(const Request& request) {
 
 bool wants_websocket(const Request& request) {
   const auto upgrade = request.find("upgrade");
-  return upgrade && equal_ignoring_case(*upgrade, "websocket");
+  return upgrade && bhttp::token_list(beast::string_view(upgrade->data(), upgrade->size())).exists("websocket");
 }
 
 Result<void> check_websocket(const Request& request) {

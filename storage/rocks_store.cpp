@@ -18,6 +18,7 @@
 #include "storage/rocks_errors.hpp"
 #include "storage/rocks_options.hpp"
 #include "storage/rocks_stats.hpp"
+#include "storage/table_file_system.hpp"
 #include "storage/wal_file_system.hpp"
 #include "storage/wal_repair.hpp"
 
@@ -146,6 +147,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> describe_families() {
 std::shared_ptr<WalFileSystem> make_file_system(const std::filesystem::path& directory, const RocksOpening& opening) {
   auto files = rocksdb::FileSystem::Default();
   if (opening.faults != nullptr) files = std::make_shared<FaultFileSystem>(files, *opening.faults);
+  files = std::make_shared<TableFileSystem>(files);
   return std::make_shared<WalFileSystem>(files, directory.string(), opening.recovery);
 }
 

@@ -9,9 +9,9 @@
 
 #include <caf/all.hpp>
 
+#include "actors/shell/actor.hpp"
 #include "actors/shell/ahead.hpp"
 #include "actors/shell/envelope.hpp"
-#include "actors/shell/actor.hpp"
 #include "actors/shell/services.hpp"
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(holdfast::shell::EnvelopePtr)

@@ -1,9 +1,11 @@
 // A connection's bytes, in one piece and in pieces of any size: the same requests, and a refusal of both or of neither.
 //
 // The first bytes of the input are the sizes of the pieces, up to a zero; the rest is what the client sends. A wrong
-// line of an unfinished head is refused at once or when the head ends, and then possibly for its length: so an end of
-// head is sent last, and the code of the refusal is not compared. White space that is dropped counts for the length of
-// the head only while the head is unfinished: so a head that was too large for one may have been taken by the other.
+// line of an unfinished head is refused at once or when the head ends, and then possibly for its length; an extension
+// of a chunk whose quotes stay open is refused when they end, or when it was looked at too often: so an end of quotes
+// and of a head is sent last, and the code of the refusal is not compared. White space that is dropped counts for the
+// length of the head only while the head is unfinished: so a head that was too large for one may have been taken by the
+// other.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +23,7 @@ using http::Request;
 namespace {
 
 constexpr std::uint64_t kBodyMax = 64;
-constexpr std::string_view kEndOfHead = "\r\n\r\n";
+constexpr std::string_view kEndOfAll = "\"\r\n\r\n";
 constexpr http::ParserLimits kLimits{
     256, [](const Request&, const void*) { return std::optional<std::uint64_t>(kBodyMax); }, nullptr};
 
@@ -98,7 +100,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   Connection whole;
   whole.receive(bytes);
-  whole.receive(kEndOfHead);
+  whole.receive(kEndOfAll);
 
   Connection split;
   std::size_t at = 0;
@@ -108,7 +110,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     at += piece.size();
   }
   split.receive(bytes.substr(at));
-  split.receive(kEndOfHead);
+  split.receive(kEndOfAll);
   HOLDFAST_CHECK(agree(whole.seen(), split.seen()));
   return 0;
 }

@@ -59,7 +59,7 @@ TEST_CASE("a request is read, part by part", "[http][parser]") {
 }
 
 TEST_CASE("a request may be split at every byte", "[http][parser]") {
-  for (const auto& whole : {kWithLength, kChunked}) {
+  for (const auto& whole : {kWithLength, kChunked, "\r\n\r\n" + kWithLength}) {
     for (std::size_t cut = 1; cut < whole.size(); ++cut) {
       CAPTURE(whole, cut);
       Request request;
