@@ -33,7 +33,7 @@ enum class AuthMode : std::uint8_t { none, required };
 struct ServerOptions {
   std::string host = "127.0.0.1";  // an address, or localhost
   std::uint16_t port = 8080;       // 0: a free one
-  unsigned io_threads = 0;         // 0: half of the cores, at least one; the engine needs the rest
+  unsigned io_threads = 0;         // 0: half of the cores, at least two; the engine needs the rest
   unsigned io_spin_us = 100;       // how long such a thread looks for work before it sleeps; 0: it sleeps at once
   AuthMode auth = AuthMode::none;
   std::string operator_key;                // for AuthMode::required

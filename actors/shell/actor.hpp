@@ -58,8 +58,9 @@ class Handling {
 template <class Mail>
 void tell(const caf::actor& actor, Mail mail, caf::execution_unit* on) {
   auto* to = caf::actor_cast<caf::abstract_actor*>(actor);
+  auto element = caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(mail));
   hand_over(to);
-  to->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::move(mail)), on);
+  to->enqueue(std::move(element), on);
 }
 
 }  // namespace holdfast::shell

@@ -34,6 +34,7 @@ Dispatcher::Dispatcher(caf::actor_config& config, Services& services, Timers& ti
 }
 
 caf::behavior Dispatcher::make_behavior() {
+  const Handling setting_up(this);
   // An index that cannot be read now is read again by the first claim.
   (void)claimable_.refill();
   if (pushable_.refill()) call_pusher();

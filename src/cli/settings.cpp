@@ -121,7 +121,7 @@ Settings::Settings() : insecure_(std::make_shared<bool>(false)) {
       choice<http::AccessLog>(
           {{"off", http::AccessLog::off}, {"errors", http::AccessLog::errors}, {"all", http::AccessLog::all}},
           [](auto& s, auto v) { s.http.access_log = v; }));
-  add("io_threads", "threads of the HTTP front [half of the cores]", "N", [](auto& s, auto& v) {
+  add("io_threads", "threads of the HTTP front [half of the cores, two at least]", "N", [](auto& s, auto& v) {
     std::uint64_t n = 0;
     return number(v, n) && n <= 256 && (s.http.io_threads = static_cast<unsigned>(n), true);
   });

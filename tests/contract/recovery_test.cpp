@@ -305,7 +305,7 @@ std::size_t acknowledged_before_kill(const fs::path& directory, Durability durab
 
 }  // namespace
 
-TEST_CASE("recovery: after kill -9 every acknowledged row is there") {
+TEST_CASE("recovery: after kill -9 every acknowledged row is there", "[fork]") {
   const auto durability = GENERATE(Durability::synced, Durability::buffered);
   for (const std::size_t at_least : {1, 7, 100, 400}) {
     const TempDir base;
@@ -317,7 +317,7 @@ TEST_CASE("recovery: after kill -9 every acknowledged row is there") {
   }
 }
 
-TEST_CASE("recovery: a store that is open is refused, names the holder, and is not touched") {
+TEST_CASE("recovery: a store that is open is refused, names the holder, and is not touched", "[fork]") {
   const TempDir base;
   std::array<int, 2> ends{};
   REQUIRE(::pipe(ends.data()) == 0);

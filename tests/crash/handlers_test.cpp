@@ -15,7 +15,7 @@ Options options_for(const std::string& data) {
 
 }  // namespace
 
-TEST_CASE("a turn whose process died runs again in the next one, with the next attempt") {
+TEST_CASE("a turn whose process died runs again in the next one, with the next attempt", "[fork]") {
   const TemporaryDirectory directory;
   const auto data = directory / "data";
   std::array<int, 2> pipe{};

@@ -74,7 +74,7 @@ std::unique_ptr<Engine> open_bank(const std::string& data) {
 
 }  // namespace
 
-TEST_CASE("objects pay each other while their process is killed again and again") {
+TEST_CASE("objects pay each other while their process is killed again and again", "[fork]") {
   const TemporaryDirectory directory;
   const auto data = directory / "data";
   std::array<int, 2> answered{};

@@ -54,7 +54,7 @@ std::string session(int i) { return "/v1/sessions/w" + std::to_string(i); }
 
 }  // namespace
 
-TEST_CASE("workers that die at random complete every message exactly once, in order") {
+TEST_CASE("workers that die at random complete every message exactly once, in order", "[fork]") {
   const char* wanted = std::getenv("HOLDFAST_WORKER_MESSAGES");
   const int sessions = std::max(1, (wanted == nullptr ? 2'000 : std::atoi(wanted)) / kPerSession);
   Server server({"--lease-ms-min", "100", "--lease-expiries-max", "1000"});
