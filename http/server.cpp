@@ -23,7 +23,7 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-// On two cores a second thread takes what the writer leaves of its core: a third more requests at 256 connections.
+// On two cores that others use, too, two threads get more of them than one: a third more requests at 256 connections.
 unsigned thread_count(const ServerOptions& options) {
   return options.io_threads != 0 ? options.io_threads : std::max(2U, std::thread::hardware_concurrency() / 2);
 }
