@@ -16,6 +16,8 @@
 #include <thread>
 #include <vector>
 
+#include "src/core/check.hpp"
+
 namespace holdfast::test {
 
 class TemporaryDirectory {
@@ -43,7 +45,7 @@ class Process {
  public:
   Process(std::vector<std::string> words, const std::string& errors, const std::vector<std::string>& environment = {}) {
     std::array<int, 2> out{};
-    REQUIRE(::pipe2(out.data(), O_CLOEXEC) == 0);
+    HOLDFAST_CHECK(::pipe2(out.data(), O_CLOEXEC) == 0);  // not REQUIRE: Catch2 asserts on one thread at a time
     pid_ = ::fork();
     if (pid_ == 0) {
       ::dup2(out[1], STDOUT_FILENO);
