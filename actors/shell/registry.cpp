@@ -83,6 +83,7 @@ Result<std::vector<runtime::Record>> Registry::load(const Store& store, std::str
 }
 
 caf::behavior Registry::make_behavior() {
+  const Handling setting_up(this);
   return {[this](const RegistryEnvelopePtr& envelope) {
     const Handling handling(this);
     handle(envelope);
