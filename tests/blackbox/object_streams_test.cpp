@@ -203,11 +203,13 @@ TEST_CASE("a server that stops lets a reply in parts come to its end") {
   client.send("POST /v1/objects/echo/one HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nabc");
   std::string answer;
   while (answer.find("abc") == std::string::npos) answer += client.take();
-  std::thread stopping([&] { CHECK(server.terminate() == 0); });
+  int code = -1;
+  std::thread stopping([&] { code = server.terminate(); });
   CHECK(becomes([&] { return Client(server.port()).get("/livez").status == 0; }));  // nobody new is let in
   client.send("defghi");
   answer += all_of(client);
   stopping.join();
+  CHECK(code == 0);
   CHECK(unchunked(body_of(answer)) == "abcdefghi 9");
 }
 
