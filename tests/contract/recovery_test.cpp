@@ -26,23 +26,15 @@ namespace {
 namespace fs = std::filesystem;
 using test::put;
 using test::quiet;
+using test::read_file;
 using test::Rows;
 using test::rows_of;
 using test::TempDir;
 using test::write;
+using test::write_file;
 
 constexpr std::size_t kSector = 512;
 constexpr std::size_t kUnwrittenBytes = 100'000;  // of the size ahead of the content; enough, and quick to copy
-
-std::string read_file(const fs::path& path) {
-  std::string content(fs::file_size(path), '\0');
-  std::ifstream(path, std::ios::binary).read(content.data(), std::streamsize(content.size()));
-  return content;
-}
-
-void write_file(const fs::path& path, std::string_view content) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc).write(content.data(), std::streamsize(content.size()));
-}
 
 // The newest log: the one with the highest number.
 fs::path log_in(const fs::path& directory) {

@@ -2,8 +2,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/sst_file_reader.h>
 
-#include <cstdlib>
-#include <fstream>
+#include <optional>
 
 #include "storage/rocks_options.hpp"
 #include "storage/table_file_system.hpp"
@@ -15,8 +14,10 @@ namespace {
 namespace fs = std::filesystem;
 using test::put;
 using test::quiet;
+using test::read_file;
 using test::Rows;
 using test::TempDir;
+using test::write_file;
 
 // The one table of a store with some rows.
 fs::path make_table(const fs::path& directory) {
@@ -27,16 +28,6 @@ fs::path make_table(const fs::path& directory) {
     if (entry.path().extension() == ".sst") return entry.path();
   FAIL("no table was written");
   return {};
-}
-
-std::string read_file(const fs::path& path) {
-  std::string content(fs::file_size(path), '\0');
-  std::ifstream(path, std::ios::binary).read(content.data(), std::streamsize(content.size()));
-  return content;
-}
-
-void write_file(const fs::path& path, std::string_view content) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc).write(content.data(), std::streamsize(content.size()));
 }
 
 // The rows of a table, or nothing when it is refused.
