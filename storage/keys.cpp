@@ -18,7 +18,7 @@ constexpr char kDead = 'D';
 constexpr char kMail = 'M';
 constexpr char kRuntime = 'T';
 constexpr char kHeld = 'L';
-constexpr std::size_t kNumberBytes = 8;
+constexpr std::size_t kNumberBytes = kPositionBytes;
 constexpr std::uint8_t kPriorityMax = 9;
 
 void append_number(std::string& out, std::uint64_t value) {
@@ -166,6 +166,17 @@ Range events(const ObjectId& id, std::uint64_t from, std::uint64_t to) { return 
 std::uint64_t position_of(std::string_view key) noexcept {
   HOLDFAST_CHECK(key.size() >= kNumberBytes);
   return Reader(key.substr(key.size() - kNumberBytes)).number();
+}
+
+std::string_view run_of(std::string_view key) noexcept {
+  Reader in(key);
+  in.expect(kSession);
+  in.take(in.byte());
+  in.take(in.byte());
+  const auto kind = in.byte();
+  in.number();
+  const bool counted = kind == 'j' || kind == 'd' || kind == 'e';
+  return counted && in.done() ? key.substr(0, key.size() - kNumberBytes) : std::string_view();
 }
 
 std::string ready(const Ready& entry) {

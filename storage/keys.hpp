@@ -37,6 +37,8 @@
 
 namespace holdfast::keys {
 
+inline constexpr std::size_t kPositionBytes = 8;
+
 [[nodiscard]] std::string session_prefix(const ObjectId& id);  // S <session>
 [[nodiscard]] std::string document(const ObjectId& id);
 [[nodiscard]] std::string state(const ObjectId& id);
@@ -50,6 +52,9 @@ namespace holdfast::keys {
 [[nodiscard]] Range deliveries(const ObjectId& id, std::uint64_t from, std::uint64_t to);
 [[nodiscard]] Range events(const ObjectId& id, std::uint64_t from, std::uint64_t to);
 [[nodiscard]] std::uint64_t position_of(std::string_view key) noexcept;  // the last 8 bytes
+// What is before the position in the key of a marker, a delivery or a session's event; empty for any other key. No key
+// of another form begins with it, and as a rule those of one run are written in rising order.
+[[nodiscard]] std::string_view run_of(std::string_view key) noexcept;
 
 struct Ready {
   bool push = false;

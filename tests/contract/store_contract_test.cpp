@@ -1,10 +1,12 @@
 // What every Store promises (storage/store.hpp), held to each of them.
 #include <rapidcheck.h>
 
+#include <array>
 #include <atomic>
 #include <map>
 #include <thread>
 
+#include "storage/keys.hpp"
 #include "tests/contract/stores.hpp"
 
 namespace holdfast {
@@ -331,6 +333,108 @@ TEMPLATE_TEST_CASE("store: behaves as a sorted map", "", test::Memory, test::Roc
     RC_ASSERT(store.get(Family::journal, key).value() == expected);
   });
   CHECK(held);
+}
+
+namespace {
+
+// The rows of a few sessions, as they come: most go behind the last one of their run, some before, some over another.
+class Sessions {
+ public:
+  WriteSet any_writes() {
+    WriteSet writes;
+    for (int n = *rc::gen::inRange(0, 40); n > 0; --n) {
+      const auto session = *rc::gen::inRange<std::size_t>(0, kSessions);
+      const ObjectId id{"p", std::string(session, 's'), {}};  // one name begins with the other
+      const auto any_position = [&] { return *rc::gen::inRange<std::uint64_t>(0, last_[session] + 2); };
+      const auto put = [&](std::string key) { writes.put(Family::journal, std::move(key), std::to_string(++values_)); };
+      switch (*rc::gen::inRange(0, 12)) {
+        case 0: put(keys::marker(id, any_position())); break;
+        case 1: put(keys::delivery(id, any_position())); break;
+        case 2: put(keys::message_id(id, keys::marker(id, any_position()))); break;
+        case 3: put(keys::message_id(id, "j" + std::to_string(*rc::gen::inRange(10'000'000, 10'000'003)))); break;
+        case 4: writes.erase(Family::journal, keys::marker(id, any_position())); break;
+        case 5: erase_some(writes, keys::markers(id, any_position(), any_position())); break;
+        default: put(keys::marker(id, ++last_[session])); break;
+      }
+    }
+    return writes;
+  }
+  std::string any_key() {
+    const ObjectId id{"p", std::string(*rc::gen::inRange<std::size_t>(0, kSessions + 1), 's'), {}};
+    return keys::marker(id, *rc::gen::inRange<std::uint64_t>(0, 500));
+  }
+
+ private:
+  static void erase_some(WriteSet& writes, const Range& range) {
+    if (*rc::gen::inRange(0, 4) == 0) writes.erase_range(Family::journal, range.from, range.to);
+  }
+  static constexpr std::size_t kSessions = 4;
+  std::array<std::uint64_t, kSessions> last_{};
+  std::uint64_t values_ = 0;
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("store: rows that come in runs are a sorted map, too", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  Model model;
+  Sessions sessions;
+  auto before = store.snapshot();
+  Model model_before;
+  const bool held = rc::check([&] {
+    const WriteSet writes = sessions.any_writes();
+    for (const WriteOp& op : writes.ops) apply(model, op);
+    RC_ASSERT(write(store, writes, Durability::buffered));
+    for (const auto order : {Range::Order::ascending, Range::Order::descending}) {
+      for (const Range& range : {Range{"", "", order}, Range{sessions.any_key(), sessions.any_key(), order}})
+        RC_ASSERT(test::rows_of(store, range, Family::journal) == rows_of(model, range));
+    }
+    const std::string key = sessions.any_key();
+    const auto found = model.find(key);
+    RC_ASSERT(store.get(Family::journal, key).value().value_or("") == (found == model.end() ? "" : found->second));
+    Rows seen;
+    RC_ASSERT(before->scan(Family::journal, {"", ""}, [&](std::string_view at, std::string_view value) {
+      return seen.emplace_back(at, value), Visit::next;
+    }));
+    RC_ASSERT(seen == rows_of(model_before, {"", ""}));
+    if (*rc::gen::inRange(0, 8) != 0) return;
+    before = store.snapshot();
+    model_before = model;
+    if (*rc::gen::inRange(0, 2) == 0) RC_ASSERT(store.compact(Family::journal, {"", ""}));
+  });
+  CHECK(held);
+}
+
+TEMPLATE_TEST_CASE("store: a run that grows is read without a gap", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  constexpr std::size_t kSessions = 50;
+  const auto session = [](std::size_t i) { return ObjectId{"p", "s" + std::to_string(i), {}}; };
+  std::atomic<bool> stop{false};
+  std::atomic<int> torn{0};
+  std::atomic<int> scans{0};
+  std::thread reader([&] {
+    std::array<std::uint64_t, kSessions> known{};
+    for (std::size_t i = 0; !stop || scans < 100; i = (i + 1) % kSessions, ++scans) {
+      std::uint64_t last = 0;
+      const auto visit = [&](std::string_view key, std::string_view) {
+        if (keys::position_of(key) != ++last) ++torn;
+        return Visit::next;
+      };
+      if (!store.scan(Family::journal, keys::markers(session(i), 1, UINT64_MAX), visit) || last < known[i]) ++torn;
+      if (last > 0 && !store.get(Family::journal, keys::marker(session(i), last)).value()) ++torn;
+      known[i] = last;
+    }
+  });
+  for (std::uint64_t position = 1; position <= 200 || scans < 100; ++position) {
+    WriteSet writes;
+    for (std::size_t i = 0; i < kSessions; ++i) writes.put(Family::journal, keys::marker(session(i), position), "m");
+    if (!write(store, writes, Durability::buffered)) ++torn;
+  }
+  stop = true;
+  reader.join();
+  CHECK(torn == 0);
 }
 
 }  // namespace holdfast

@@ -72,6 +72,21 @@ TEST_CASE("keys: positions sort as numbers") {
   }
 }
 
+TEST_CASE("keys: markers, deliveries and events come in runs, and nothing else does") {
+  for (const auto& key : {keys::marker(kId, 1), keys::delivery(kId, 1), keys::event(kId, UINT64_MAX)}) {
+    CHECK(keys::run_of(key) == std::string_view(key).substr(0, key.size() - 8));
+    CHECK(keys::run_of(key + "x").empty());
+    CHECK(keys::run_of(std::string_view(key).substr(0, key.size() - 1)).empty());
+  }
+  // An id may look like the end of a marker's key, or like all of it.
+  CHECK(keys::run_of(keys::message_id(kId, "j00000001")).empty());
+  CHECK(keys::run_of(keys::message_id(kId, "12345678")).empty());
+  CHECK(keys::run_of(keys::message_id(kId, keys::marker(kId, 1))).empty());
+  CHECK(keys::run_of(keys::document(kId)).empty());
+  CHECK(keys::run_of({}).empty());
+  CHECK(keys::run_of("S").empty());
+}
+
 TEST_CASE("keys: ready sessions sort by priority, then age, then name") {
   const std::vector<std::string> order{
       ready_at(9, 5, "b"),   ready_at(8, 1, "a"),  ready_at(8, 1, "b"),  ready_at(8, 2, "a"),
