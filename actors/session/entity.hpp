@@ -82,7 +82,6 @@ struct State {
   std::uint64_t workspace_credential = 0;  // the version that the workspace last saw; 0: none
   std::uint64_t low = 1;                   // no message of an order below it is queued, but those in `front`
   std::vector<std::uint64_t> front;        // positions handed out before all others, in this order
-  std::optional<Running> running;
   // Queued messages that steer the turn of the message at `steered_turn`, and were not handed into it yet.
   std::vector<std::uint64_t> steers;
   std::uint64_t steered_turn = 0;
@@ -90,6 +89,7 @@ struct State {
   Time armed = 0;           // the alarm on disk; 0: none
   Time expiry = 0;          // no queued message expires before it; 0: none expires
   std::uint64_t floor = 1;  // events below it are no longer kept
+  std::optional<Running> running;
 };
 void encode(std::string& out, const State& state);
 [[nodiscard]] Result<State> decode_state(std::string_view value);
@@ -114,9 +114,9 @@ struct Window {
 
 struct Entity {
   Document document;
-  State state;
   Window window;
   std::uint32_t since_checkpoint = 0;
+  State state;
 };
 
 }  // namespace holdfast::session

@@ -14,9 +14,18 @@ namespace {
 constexpr Time kAgeMs = 1'000;
 
 constexpr std::size_t kLine = CAF_CACHE_LINE_SIZE;
+
+// To be written: what another core wrote last is taken from it once, not first to read and then to write. An older
+// processor passes the instruction by.
 void fetch(const void* from, std::size_t bytes) noexcept {
   const auto* first = static_cast<const char*>(from);
-  for (std::size_t at = 0; at < bytes; at += kLine) __builtin_prefetch(first + at, 1);
+  for (std::size_t at = 0; at < bytes; at += kLine) {
+#if defined(__x86_64__)
+    asm volatile("prefetchw %0" : : "m"(first[at]));
+#else
+    __builtin_prefetch(first + at, 1);
+#endif
+  }
 }
 
 }  // namespace
@@ -84,8 +93,10 @@ void Router::expect(const ObjectId& session) const {
   const auto found = shard.index.find(sought.hash);  // another one's of the same hash costs a moment, and no more
   if (found == shard.index.end()) return;
   fetch(&*found->entry, sizeof(Entry));
-  // CAF's control block is one line, before the actor.
-  fetch(reinterpret_cast<const char*>(found->actor) - kLine, kLine + sizeof(SessionActor));
+  // CAF's control block is one line, before the actor. The turn that runs is at its end, and then whether one does.
+  const auto* actor = reinterpret_cast<const char*>(found->actor);
+  fetch(actor - kLine, kLine + sizeof(SessionActor) - sizeof(session::Running));
+  fetch(actor + sizeof(SessionActor) - 1, 1);
 }
 
 Router::Mailboxes Router::mailboxes() const {
