@@ -19,22 +19,22 @@ namespace holdfast::session {
 
 inline constexpr std::uint32_t kCheckpointAdmissions = 64;
 
-// What PUT and PATCH set.
+// What PUT and PATCH set. What every admission looks at lies together, optional parts so that their flags do.
 struct Document {
+  std::optional<Callback> callback;  // never with headers
   bool exists = false;
   bool deleted = false;
+  OnBusy on_busy = OnBusy::enqueue;
+  std::optional<std::uint32_t> queue_capacity;
   std::uint64_t revision = 0;
   Time created_at = 0;
-  Json metadata;
+  Labels labels;
   Agent agent;
   Repository repository;  // never with a token
-  std::optional<std::uint32_t> queue_capacity;
-  OnBusy on_busy = OnBusy::enqueue;
-  Labels labels;
-  std::optional<DeliveryRoute> delivery;  // never with a secret
-  std::optional<Callback> callback;       // never with headers
-  std::string callback_headers_hash;
   std::int64_t ttl_ms = 0;
+  Json metadata;
+  std::string callback_headers_hash;
+  std::optional<DeliveryRoute> delivery;  // never with a secret
 };
 void encode(std::string& out, const Document& document);
 [[nodiscard]] Result<Document> decode_document(std::string_view value);

@@ -3,19 +3,34 @@
 #include "actors/shell/router.hpp"
 
 namespace holdfast::shell {
+namespace {
+thread_local constinit Resident* t_running = nullptr;  // what this thread runs
+}
 
 Resident::Resident(caf::actor_config& config, Services& services, ObjectId id)
     : Actor(config), services_(services), id_(std::move(id)), ahead_(services.store, services.pipeline) {}
 
+// One behavior is every actor's: it stays in the processor's caches, where one for each would not.
 caf::behavior Resident::make_behavior() {
-  return {[this](const EnvelopePtr& envelope) {
-    const Handling handling(this);
-    handled_.store(handled() + 1, std::memory_order_relaxed);
-    services_.counters.handled.fetch_add(1, std::memory_order_relaxed);
-    if (ahead_.look() == Ahead::Verdict::refused) forget();
-    if (envelope->kind == Envelope::Kind::leave) leave_if_idle();
-    else handle(envelope);
-  }};
+  static const caf::behavior kReceive{[](const EnvelopePtr& envelope) { t_running->receive(envelope); }};
+  return kReceive;
+}
+
+Resident::resume_result Resident::resume(caf::execution_unit* on, std::size_t throughput) {
+  if (has_behavior()) __builtin_prefetch(&bhvr_stack_.back());
+  auto* const outer = std::exchange(t_running, this);
+  const auto result = Actor::resume(on, throughput);
+  t_running = outer;
+  return result;
+}
+
+void Resident::receive(const EnvelopePtr& envelope) {
+  const Handling handling(this);
+  handled_.store(handled() + 1, std::memory_order_relaxed);
+  services_.counters.handled.fetch_add(1, std::memory_order_relaxed);
+  if (ahead_.look() == Ahead::Verdict::refused) forget();
+  if (envelope->kind == Envelope::Kind::leave) leave_if_idle();
+  else handle(envelope);
 }
 
 void Resident::leave_if_idle() {

@@ -19,6 +19,12 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(holdfast::shell::EnvelopePtr)
 namespace holdfast::shell {
 
 class Resident : public Actor {
+ public:
+  [[nodiscard]] const ObjectId& id() const noexcept { return id_; }  // any thread
+  // How many envelopes it has handled, or is handling; any thread.
+  [[nodiscard]] std::uint64_t handled() const noexcept { return handled_.load(std::memory_order_relaxed); }
+  resume_result resume(caf::execution_unit* on, std::size_t throughput) override;
+
  protected:
   Resident(caf::actor_config& config, Services& services, ObjectId id);
 
@@ -34,11 +40,8 @@ class Resident : public Actor {
   const ObjectId id_;
   Ahead ahead_;
 
- public:
-  // How many envelopes it has handled, or is handling; any thread.
-  [[nodiscard]] std::uint64_t handled() const noexcept { return handled_.load(std::memory_order_relaxed); }
-
  private:
+  void receive(const EnvelopePtr& envelope);
   void leave_if_idle();
 
   std::atomic<std::uint64_t> handled_{0};  // written by the actor alone

@@ -53,9 +53,10 @@ Router::Entry& Router::entry_of(Shard& shard, const Sought& sought, Time now, st
     }
   }
   live_.fetch_add(1, std::memory_order_relaxed);
-  auto& added = shard.live.emplace_back(Entry{sought.id, spawn(sought.id), 0, now, now});
-  shard.index.insert(
-      Slot{sought.hash, std::prev(shard.live.end()), caf::actor_cast<caf::abstract_actor*>(added.actor)});
+  auto actor = spawn(sought.id);
+  const auto* resident = static_cast<const Resident*>(caf::actor_cast<caf::abstract_actor*>(actor));
+  auto& added = shard.live.emplace_back(Entry{std::move(actor), &resident->id(), 0, now, now});
+  shard.index.insert(Slot{sought.hash, std::prev(shard.live.end()), resident});
   return added;
 }
 
@@ -152,7 +153,7 @@ void Router::cancel() {
     {
       const std::lock_guard lock(shard.mutex);
       for (const auto& entry : shard.live)
-        if (!entry.id.object_class.empty()) all.push_back(std::make_shared<ObjectEvent>(entry.id, Cancel{}));
+        if (!entry.id->object_class.empty()) all.push_back(std::make_shared<ObjectEvent>(*entry.id, Cancel{}));
     }
     for (auto& envelope : all) send(std::move(envelope));
   }

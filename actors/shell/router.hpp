@@ -58,8 +58,8 @@ class Router {
 
  private:
   struct Entry {
-    const ObjectId id;
     caf::actor actor;
+    const ObjectId* id = nullptr;  // the actor's
     std::uint64_t sent = 0;
     Time used = 0;
     Time aged = 0;
@@ -86,7 +86,7 @@ class Router {
   struct Same {
     using is_transparent = void;
     bool operator()(const Slot& a, const Slot& b) const noexcept { return a.entry == b.entry; }
-    bool operator()(const Sought& a, const Slot& b) const noexcept { return a.hash == b.hash && a.id == b.entry->id; }
+    bool operator()(const Sought& a, const Slot& b) const noexcept { return a.hash == b.hash && a.id == *b.entry->id; }
     bool operator()(const Slot& a, const Sought& b) const noexcept { return (*this)(b, a); }
     bool operator()(std::size_t hash, const Slot& b) const noexcept { return hash == b.hash; }
     bool operator()(const Slot& a, std::size_t hash) const noexcept { return hash == a.hash; }
