@@ -18,7 +18,8 @@ constexpr char kDead = 'D';
 constexpr char kMail = 'M';
 constexpr char kRuntime = 'T';
 constexpr char kHeld = 'L';
-constexpr std::size_t kNumberBytes = kPositionBytes;
+constexpr std::size_t kNumberBytes = 8;
+static_assert(kPositionBytes == kNumberBytes);
 constexpr std::uint8_t kPriorityMax = 9;
 
 void append_number(std::string& out, std::uint64_t value) {

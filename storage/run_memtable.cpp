@@ -70,9 +70,9 @@ struct SameRun {
   using is_transparent = void;
   bool operator()(const Tail& a, const Tail& b) const noexcept { return a.row == b.row; }
   bool operator()(const Run& a, const Tail& b) const noexcept {
+    if (a.hash != b.hash) return false;
     const auto last = b.row->key();
-    return a.hash == b.hash && last.size() == a.key.size() + keys::kPositionBytes &&
-           last.substr(0, a.key.size()) == a.key;
+    return last.size() == a.key.size() + keys::kPositionBytes && last.substr(0, a.key.size()) == a.key;
   }
   bool operator()(const Tail& a, const Run& b) const noexcept { return (*this)(b, a); }
 };
@@ -146,10 +146,8 @@ class RunMemtable final : public InArena {
     return row != nullptr && order_(row->entry(), key) == 0;
   }
 
-  void MarkReadOnly() override {
-    tails_ = {};
-    index_bytes_.store(0, std::memory_order_relaxed);
-  }
+  // RocksDB has counted the index by now, and takes off what it hears at the end: so that stays.
+  void MarkReadOnly() override { tails_ = {}; }
 
   std::size_t ApproximateMemoryUsage() override { return index_bytes_.load(std::memory_order_relaxed); }
 
@@ -192,6 +190,7 @@ class RunMemtable final : public InArena {
       row_ = row;
       if (row_ == nullptr) return;
       const auto* next = reinterpret_cast<const char*>(row_->next.load(std::memory_order_relaxed));
+      if (next == nullptr) return;
       for (std::size_t line = 0; line < kLinesAhead; ++line) __builtin_prefetch(next + line * kLineBytes);
     }
     static constexpr std::size_t kLineBytes = 64;
@@ -272,9 +271,9 @@ class RunMemtable final : public InArena {
     const int height = any_height();
     auto* tower = make_tower(row, height);
     for (int level = 0; level < height; ++level) {
-      auto& link = path[static_cast<std::size_t>(level)]->next(level);
-      tower->next(level).store(link.load(std::memory_order_relaxed), std::memory_order_relaxed);
-      link.store(tower, std::memory_order_release);
+      auto& before = path[static_cast<std::size_t>(level)]->next(level);
+      tower->next(level).store(before.load(std::memory_order_relaxed), std::memory_order_relaxed);
+      before.store(tower, std::memory_order_release);
     }
     if (height > height_.load(std::memory_order_relaxed)) height_.store(height, std::memory_order_relaxed);
     return true;

@@ -3,12 +3,12 @@
 // What: the markers of one session come in rising order, between those of all others (keys::run_of). RocksDB's own skip
 // list searches for the place of each row, through rows that have long left the processor's caches; its hint for rows
 // like these still looks at both neighbours on every level. Here the last row of each run is at hand, and the next one
-// of the run goes right behind it: what stands behind it now belongs to a run with a greater key, unread.
+// of the run goes right behind it: what stands there now has a greater key, and need not be read.
 //
 // Form: a list of all rows in the order of their keys, and towers above some of them (a skip list): above the first of
 // a run and every kRowsPerTower-th after it. A row that is not the next of its run is placed by a search.
 //
-// Memory: RocksDB's arena has rows and towers; the index of runs is freed when the memtable is full.
+// Memory: RocksDB's arena has rows and towers; the index of runs is freed when no more is written.
 // Thread-safety: one writer, as the commit pipeline is, and any number of readers beside it, without locks.
 // Source: W. Pugh, "Skip lists", 1990; RocksDB 7.8, include/rocksdb/memtablerep.h.
 #pragma once

@@ -19,7 +19,8 @@ namespace holdfast::session {
 
 inline constexpr std::uint32_t kCheckpointAdmissions = 64;
 
-// What PUT and PATCH set. What every admission looks at lies together, optional parts so that their flags do.
+// What PUT and PATCH set. What every admission looks at lies together; whether an optional part is there is said at its
+// end, so `callback` comes first.
 struct Document {
   std::optional<Callback> callback;  // never with headers
   bool exists = false;
@@ -86,10 +87,10 @@ struct State {
   std::vector<std::uint64_t> steers;
   std::uint64_t steered_turn = 0;
   std::optional<ReadyMark> ready;
-  Time armed = 0;           // the alarm on disk; 0: none
-  Time expiry = 0;          // no queued message expires before it; 0: none expires
-  std::uint64_t floor = 1;  // events below it are no longer kept
-  std::optional<Running> running;
+  Time armed = 0;                  // the alarm on disk; 0: none
+  Time expiry = 0;                 // no queued message expires before it; 0: none expires
+  std::uint64_t floor = 1;         // events below it are no longer kept
+  std::optional<Running> running;  // the last: see Router::expect
 };
 void encode(std::string& out, const State& state);
 [[nodiscard]] Result<State> decode_state(std::string_view value);
@@ -116,7 +117,7 @@ struct Entity {
   Document document;
   Window window;
   std::uint32_t since_checkpoint = 0;
-  State state;
+  State state;  // the last: see Router::expect
 };
 
 }  // namespace holdfast::session

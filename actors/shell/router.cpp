@@ -94,7 +94,8 @@ void Router::expect(const ObjectId& session) const {
   const auto found = shard.index.find(sought.hash);  // another one's of the same hash costs a moment, and no more
   if (found == shard.index.end()) return;
   fetch(&*found->entry, sizeof(Entry));
-  // CAF's control block is one line, before the actor. The turn that runs is at its end, and then whether one does.
+  // CAF's control block is one line, before the actor. At the actor's end is the turn that runs, which no admission
+  // reads, and behind that the flag of whether one does.
   const auto* actor = reinterpret_cast<const char*>(found->actor);
   fetch(actor - kLine, kLine + sizeof(SessionActor) - sizeof(session::Running));
   fetch(actor + sizeof(SessionActor) - 1, 1);

@@ -26,7 +26,7 @@ class SessionActor final : public Resident {
   [[nodiscard]] Result<void> activate();
   void leave_through_gate(const SessionCommandPtr& command, session::Step step);
 
-  std::optional<session::Entity> entity_;  // in the actor: see Router::expect
+  std::optional<session::Entity> entity_;  // in the actor, the last: see Router::expect
 };
 
 }  // namespace holdfast::shell

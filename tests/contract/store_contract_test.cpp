@@ -431,10 +431,26 @@ TEMPLATE_TEST_CASE("store: a run that grows is read without a gap", "", test::Me
     WriteSet writes;
     for (std::size_t i = 0; i < kSessions; ++i) writes.put(Family::journal, keys::marker(session(i), position), "m");
     if (!write(store, writes, Durability::buffered)) ++torn;
+    if (position % 50 == 0 && !store.compact(Family::journal, {"", ""})) ++torn;
   }
   stop = true;
   reader.join();
   CHECK(torn == 0);
+}
+
+TEST_CASE("store: memory of rows in runs is given back, and counted so") {
+  test::Rocks fixture;
+  Store& store = *fixture.store;
+  const auto empty = store.stats().memtable_bytes;
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    WriteSet writes;
+    for (int i = 0; i < 10'000; ++i)
+      writes.put(Family::journal, keys::marker({"p", std::to_string(i), {}}, round), "m");
+    REQUIRE(write(store, writes, Durability::buffered));
+    CHECK(store.stats().memtable_bytes > empty + 10'000 * 24);
+    REQUIRE(store.compact(Family::journal, {"", ""}));
+    CHECK(store.stats().memtable_bytes <= empty + 100'000);
+  }
 }
 
 }  // namespace holdfast
