@@ -142,7 +142,7 @@ class RunMemtable final : public InArena {
 
   [[nodiscard]] bool Contains(const char* entry) const override {
     const auto key = rocksdb::GetLengthPrefixedSlice(entry);
-    const auto* row = find(key);
+    const auto* row = gap_at(key).after;
     return row != nullptr && order_(row->entry(), key) == 0;
   }
 
@@ -171,15 +171,14 @@ class RunMemtable final : public InArena {
     [[nodiscard]] const char* key() const override { return row_->entry(); }
     void Next() override { rest_at(row_->next.load(std::memory_order_acquire)); }
     void Prev() override {
-      const auto* before = table_.before(rocksdb::GetLengthPrefixedSlice(key()));
+      const auto* before = table_.gap_at(rocksdb::GetLengthPrefixedSlice(key())).before;
       row_ = before == &table_.head_ ? nullptr : before;
     }
-    void Seek(const rocksdb::Slice& key, const char*) override { rest_at(table_.find(key)); }
+    void Seek(const rocksdb::Slice& key, const char*) override { rest_at(table_.gap_at(key).after); }
     void SeekForPrev(const rocksdb::Slice& key, const char*) override {
-      rest_at(table_.find(key));
-      if (Valid() && table_.order_(row_->entry(), key) == 0) return;
-      const auto* before = table_.before(key);
-      row_ = before == &table_.head_ ? nullptr : before;
+      const auto [before, after] = table_.gap_at(key);
+      const bool there = after != nullptr && table_.order_(after->entry(), key) == 0;
+      row_ = there ? after : before == &table_.head_ ? nullptr : before;
     }
     void SeekToFirst() override { rest_at(table_.head_.next.load(std::memory_order_acquire)); }
     void SeekToLast() override { row_ = table_.last(); }
@@ -217,8 +216,12 @@ class RunMemtable final : public InArena {
     return height;
   }
 
-  // The last row whose key is less than `key`, or head_.
-  const Row* before(const rocksdb::Slice& key, Path* path = nullptr) const {
+  // Where a key is or would be. Both are of one look: a row that the writer puts between them meanwhile is in neither.
+  struct Gap {
+    const Row* before;  // the last with a lesser key, or head_
+    const Row* after;   // the first with a key that is not less, or none
+  };
+  Gap gap_at(const rocksdb::Slice& key, Path* path = nullptr) const {
     auto* tower = lowest_;
     const Tower* greater = nullptr;  // is known to be
     for (int level = height_.load(std::memory_order_relaxed) - 1; level >= 0; --level) {
@@ -236,13 +239,10 @@ class RunMemtable final : public InArena {
     const auto* row = tower->row;
     for (;;) {
       const auto* next = row->next.load(std::memory_order_acquire);
-      if (next == nullptr || order_(next->entry(), key) >= 0) return row;
+      if (next == nullptr || order_(next->entry(), key) >= 0) return {row, next};
       row = next;
     }
   }
-
-  // The first whose key is not less, or none.
-  const Row* find(const rocksdb::Slice& key) const { return before(key)->next.load(std::memory_order_acquire); }
 
   const Row* last() const {
     auto* tower = lowest_;
@@ -263,17 +263,16 @@ class RunMemtable final : public InArena {
     Path path;
     path.fill(lowest_);
     const auto key = rocksdb::GetLengthPrefixedSlice(row->entry());
-    auto* previous = const_cast<Row*>(before(key, &path));
-    const auto* next = previous->next.load(std::memory_order_relaxed);
-    if (next != nullptr && order_(next->entry(), key) == 0) return false;
-    link(previous, row);
+    const auto [before, after] = gap_at(key, &path);
+    if (after != nullptr && order_(after->entry(), key) == 0) return false;
+    link(const_cast<Row*>(before), row);
     if (towered == Towered::maybe && random_() % kTowersPerLevel != 0) return true;
     const int height = any_height();
     auto* tower = make_tower(row, height);
     for (int level = 0; level < height; ++level) {
-      auto& before = path[static_cast<std::size_t>(level)]->next(level);
-      tower->next(level).store(before.load(std::memory_order_relaxed), std::memory_order_relaxed);
-      before.store(tower, std::memory_order_release);
+      auto& from = path[static_cast<std::size_t>(level)]->next(level);
+      tower->next(level).store(from.load(std::memory_order_relaxed), std::memory_order_relaxed);
+      from.store(tower, std::memory_order_release);
     }
     if (height > height_.load(std::memory_order_relaxed)) height_.store(height, std::memory_order_relaxed);
     return true;

@@ -438,6 +438,33 @@ TEMPLATE_TEST_CASE("store: a run that grows is read without a gap", "", test::Me
   CHECK(torn == 0);
 }
 
+TEMPLATE_TEST_CASE("store: a row is found while others come right before it", "", test::Memory, test::Rocks) {
+  TestType fixture;
+  Store& store = *fixture.store;
+  const std::string key = keys::marker({"p", "b", {}}, 1);
+  REQUIRE(put(store, key, "there", Family::journal));
+  std::atomic<bool> stop{false};
+  std::atomic<int> missed{0};
+  std::atomic<int> reads{0};
+  std::thread reader([&] {
+    for (; !stop || reads < 1'000; ++reads) {
+      if (store.get(Family::journal, key).value() != "there") ++missed;
+      int rows = 0;
+      const auto scanned = store.scan(Family::journal, {key, ""}, [&](auto, auto) { return ++rows, Visit::next; });
+      if (!scanned || rows != 1) ++missed;
+    }
+  });
+  for (std::uint64_t batch = 0; batch < 200 || reads < 1'000; ++batch) {
+    WriteSet writes;
+    for (std::uint64_t i = 1; i <= 500; ++i)
+      writes.put(Family::journal, keys::marker({"p", "a", {}}, batch * 500 + i), "m");
+    if (!write(store, writes, Durability::buffered)) ++missed;
+  }
+  stop = true;
+  reader.join();
+  CHECK(missed == 0);
+}
+
 TEST_CASE("store: memory of rows in runs is given back, and counted so") {
   test::Rocks fixture;
   Store& store = *fixture.store;
