@@ -13,6 +13,8 @@ extern char** environ;
 namespace holdfast::cli {
 namespace {
 
+constexpr const char* kHidden = "";  // the group of what --help leaves out; docs/TORTURE.md has it
+
 std::string dashes(std::string name) {
   std::replace(name.begin(), name.end(), '_', '-');
   return name;
@@ -90,9 +92,9 @@ Result<std::map<std::string, std::string>> read_file(const std::string& path) {
 }  // namespace
 
 void Settings::add(std::string name, std::string help, std::string expects,
-                   std::function<bool(ServeSettings&, const std::string&)> set) {
-  settings_.push_back(
-      {std::move(name), std::move(help), std::move(set), std::move(expects), std::make_shared<std::string>(), nullptr});
+                   std::function<bool(ServeSettings&, const std::string&)> set, std::optional<std::string> group) {
+  settings_.push_back({std::move(name), std::move(help), std::move(set), std::move(expects), std::move(group),
+                       std::make_shared<std::string>(), nullptr});
 }
 
 Settings::Settings() : insecure_(std::make_shared<bool>(false)) {
@@ -146,12 +148,14 @@ Settings::Settings() : insecure_(std::make_shared<bool>(false)) {
       [](auto& s, auto& v) { return s.engine.egress_allow = CLI::detail::split(v, ','), true; });
   add("egress_ca_file", "certificates that https targets are checked against [the system's]", "FILE",
       [](auto& s, auto& v) { return s.engine.egress_ca_file = v, !v.empty(); });
-  add("fault_control", "for tests: obey the faults that `holdfast torture` writes into this file [none]", "FILE",
-      [](auto& s, auto& v) { return s.fault_control = v, !v.empty(); });
+  add(
+      "fault_control", "for tests: obey the faults that `holdfast torture` writes into this file [none]", "FILE",
+      [](auto& s, auto& v) { return s.fault_control = v, !v.empty(); }, kHidden);
   const Limits defaults;
   for (const auto& limit : limit_fields()) {
-    add(std::string(limit.name), "limit [" + std::to_string(defaults.*limit.field) + "]", "N",
-        [field = limit.field](auto& s, auto& v) { return number(v, s.engine.limits.*field); });
+    add(
+        std::string(limit.name), std::string(limit.meaning) + " [" + std::to_string(defaults.*limit.field) + "]", "N",
+        [field = limit.field](auto& s, auto& v) { return number(v, s.engine.limits.*field); }, "Limits");
   }
 }
 
@@ -159,8 +163,7 @@ void Settings::declare(CLI::App& app) {
   for (auto& setting : settings_) {
     setting.option =
         app.add_option("--" + dashes(setting.name), *setting.flag, setting.help)->type_name(setting.expects);
-    if (setting.help.starts_with("limit ")) setting.option->group("Limits");
-    if (setting.help.starts_with("for tests: ")) setting.option->group("");  // hidden; docs/TORTURE.md has it
+    if (setting.group) setting.option->group(*setting.group);
   }
   app.add_flag("--insecure", *insecure_, "allow an address that others reach without auth");
 }

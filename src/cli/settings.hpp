@@ -7,6 +7,7 @@
 #include <holdfast/error.hpp>
 #include <holdfast/options.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,11 +43,12 @@ class Settings {
     std::string help;
     std::function<bool(ServeSettings&, const std::string& value)> set;  // false: not a valid value
     std::string expects;
+    std::optional<std::string> group;  // of --help; none: the first
     std::shared_ptr<std::string> flag;
     CLI::Option* option = nullptr;
   };
   void add(std::string name, std::string help, std::string expects,
-           std::function<bool(ServeSettings&, const std::string&)> set);
+           std::function<bool(ServeSettings&, const std::string&)> set, std::optional<std::string> group = {});
 
   std::vector<Setting> settings_;
   std::shared_ptr<bool> insecure_;

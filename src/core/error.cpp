@@ -47,6 +47,7 @@ constexpr std::array kFaces{
     Face{ErrorCode::timed_out, 504, true, "timed_out", "No answer in time"},
 };
 
+static_assert(kFaces.size() == kErrorCodes);
 constexpr bool in_order() {
   for (std::size_t i = 0; i < kFaces.size(); ++i) {
     if (static_cast<std::size_t>(kFaces[i].code) != i) return false;

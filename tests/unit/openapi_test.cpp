@@ -84,8 +84,7 @@ void each_operation(const std::function<void(const std::string&, Element)>& visi
 
 std::map<std::string, ErrorCode> error_codes() {
   std::map<std::string, ErrorCode> codes;
-  for (int i = 0; i <= static_cast<int>(ErrorCode::insufficient_storage); ++i)
-    codes.emplace(name_of(static_cast<ErrorCode>(i)), static_cast<ErrorCode>(i));
+  for (int i = 0; i < kErrorCodes; ++i) codes.emplace(name_of(static_cast<ErrorCode>(i)), static_cast<ErrorCode>(i));
   return codes;
 }
 
@@ -180,7 +179,7 @@ TEST_CASE("the OpenAPI document knows the error codes, each under its status", "
   });
 }
 
-TEST_CASE("the OpenAPI document lists every limit with its default", "[openapi]") {
+TEST_CASE("the OpenAPI document lists every limit with its meaning and its default", "[openapi]") {
   const auto properties = at(document(), "/components/schemas/Limits/properties");
   const Limits limits;
   Names names;
@@ -190,6 +189,7 @@ TEST_CASE("the OpenAPI document lists every limit with its default", "[openapi]"
     std::uint64_t value = 0;
     REQUIRE(at(properties, "/" + std::string(field.name) + "/default").get(value) == simdjson::SUCCESS);
     CHECK(value == limits.*field.field);
+    CHECK(text(at(properties, "/" + std::string(field.name) + "/description")) == std::string(field.meaning) + ".");
   }
   CHECK(members(properties) == names);
 }

@@ -47,6 +47,7 @@ enum class ErrorCode : std::uint8_t {
   insufficient_storage,    // 503: the disk is full; nothing was written
   timed_out,               // 504: an object that was called did not answer in time; what it does is unknown
 };
+inline constexpr int kErrorCodes = static_cast<int>(ErrorCode::timed_out) + 1;  // how many there are
 
 struct HOLDFAST_API Error {
   ErrorCode code = ErrorCode::internal;

@@ -101,6 +101,7 @@ struct Limits {
 struct LimitField {
   std::string_view name;
   std::uint64_t Limits::*field;
+  std::string_view meaning;  // a sentence without its full stop; the unit is in the name
 };
 [[nodiscard]] HOLDFAST_API std::span<const LimitField> limit_fields() noexcept;
 
