@@ -216,7 +216,7 @@ void Connection::await_readable() {
   socket_.async_wait(Tcp::socket::wait_read, [self = shared_from_this()](const boost::system::error_code& ec) {
     self->reading_ = false;
     if (self->phase_ == Phase::closed) return;
-    if (self->phase_ == Phase::handing_over) return self->give_socket();
+    if (self->phase_ == Phase::handing_over) return self->flush();
     if (ec) return self->close();
     self->receive();
   });
@@ -392,6 +392,7 @@ void Connection::await_writable() {
 
 void Connection::on_flushed() {
   if (phase_ == Phase::closing) return linger();
+  if (phase_ == Phase::handing_over) return give_socket();
   if (phase_ == Phase::streaming)
     if (const auto source = source_) source->on_drained();
 }
@@ -415,12 +416,13 @@ void Connection::hand_over(std::function<void(Tcp::socket)> taker) {
   exchange_.end();
   phase_ = Phase::handing_over;
   taker_ = std::move(taker);
-  boost::system::error_code ec;
-  if (reading_) socket_.cancel(ec);
-  else give_socket();
+  if (!dispatching_) flush();
 }
 
+// Nothing waits on the socket when it goes: what waits for input is called back first, and comes here again.
 void Connection::give_socket() {
+  boost::system::error_code ec;
+  if (reading_) return static_cast<void>(socket_.cancel(ec));
   const auto self = shared_from_this();
   auto socket = std::move(socket_);
   const auto taker = std::exchange(taker_, nullptr);
@@ -470,6 +472,10 @@ void Connection::stop() {
       return;
     case Phase::streaming:
       if (source_->endless()) end_stream();
+      return;
+    case Phase::handing_over:  // what is written goes out; nobody would stop the other protocol
+      taker_ = nullptr;
+      phase_ = Phase::closing;
       return;
     case Phase::lingering: read_deadline_ = std::min(read_deadline_, thread_->now_ms() + kLingerStoppingMs); return;
     default: return;

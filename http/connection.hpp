@@ -78,7 +78,8 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   void read_body(Done<std::optional<std::string>> done);
   // Takes in what is there, and waits for more when that is nothing; unless it waits already or wants nothing now.
   void receive();
-  // Gives the socket away, for another protocol. `taker` is called once, soon; not when the connection ends before.
+  // Gives the socket away, for another protocol, when the answers to earlier requests are sent. `taker` is called once;
+  // not when the connection ends before.
   void hand_over(std::function<void(Tcp::socket)> taker);
 
  private:

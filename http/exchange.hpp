@@ -76,7 +76,6 @@ class Exchange {
   void begin(Moment now);
   void set_match(const Match& match) noexcept { match_ = match; }
   void set_caller(Caller caller) noexcept { caller_ = std::move(caller); }
-  void set_route_unknown() noexcept { match_ = {}; }
   // Ends this exchange: answers that are still in the air are no longer wanted.
   void end() noexcept;
   [[nodiscard]] std::uint64_t serial() const noexcept { return serial_; }

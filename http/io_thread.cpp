@@ -133,7 +133,8 @@ void IoThread::submit(std::unique_ptr<Task> task) {
     inbox_ = std::move(task);
     if (!was_empty) return;
   }
-  boost::asio::post(context_, [self = shared_from_this()] { self->drain_inbox(); });
+  // A handler that comes when the loop has ended stays in the context: it must not own the thread that owns that.
+  boost::asio::post(context_, [this] { drain_inbox(); });
 }
 
 void IoThread::drain_inbox() {
@@ -156,6 +157,7 @@ void IoThread::drain_inbox() {
 }
 
 void IoThread::adopt(Tcp::socket socket) {
+  if (ending_) return;  // nobody would abort it any more, and the loop would wait for it
   const bool full = services_.connections.load(std::memory_order_relaxed) >= services_.limits.connections_max;
   auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket));
   add(connection);

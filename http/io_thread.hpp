@@ -62,6 +62,7 @@ class IoThread final : public std::enable_shared_from_this<IoThread> {
   [[nodiscard]] bool is_current() const noexcept;
 
   // ---- on the thread ----
+  // Closes it when the thread is ending.
   void adopt(Tcp::socket socket);
   void add(std::shared_ptr<Peer> peer);
   void remove(Peer& peer);

@@ -23,7 +23,7 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-// On two cores that others use, too, two threads get more of them than one: a third more requests at 256 connections.
+// Two at least: on cores that others use, too, two threads get more of them than one.
 unsigned thread_count(const ServerOptions& options) {
   return options.io_threads != 0 ? options.io_threads : std::max(2U, std::thread::hardware_concurrency() / 2);
 }
@@ -127,7 +127,8 @@ class Server::Impl {
     acceptor_->async_accept(thread->context(), [this, &thread](const error_code& ec, Tcp::socket socket) {
       if (services_.stopping || ec == asio::error::operation_aborted) return;
       if (ec) return accept_later(ec);
-      asio::post(thread->context(), [thread, s = std::move(socket)]() mutable { thread->adopt(std::move(s)); });
+      // The context may keep the handler for good: it must not own the thread that owns the context.
+      asio::post(thread->context(), [to = thread.get(), s = std::move(socket)]() mutable { to->adopt(std::move(s)); });
       accept();
     });
   }

@@ -64,8 +64,9 @@ class Writer {
     if (!backup) return backup;
     if (auto ok = read_back(*backup); !ok) return tl::unexpected(std::move(ok.error()));
     if (task_.request.master_key == BackupRequest::MasterKey::copy) {
-      if (auto ok = copy_secret_file(task_.master_key_file, directory / kMasterKeyFile); !ok)
-        return tl::unexpected(std::move(ok.error()));
+      auto copied = copy_secret_file(task_.master_key_file, directory / kMasterKeyFile);
+      if (copied) copied = sync_path(directory);
+      if (!copied) return tl::unexpected(std::move(copied.error()));
     }
     if (task_.request.keep != 0) {
       if (const auto status = engine_->PurgeOldBackups(task_.request.keep); !status.ok())

@@ -18,8 +18,9 @@
 // Who finds that the epoch has changed asks refused() of its last commit, drops what it holds in memory if so, and goes
 // on from the store.
 //
-// Thread-safety: submit, after and durable from any thread. Completions run on the writer thread, without a lock, so
-// they may submit; they must neither block nor throw. start and stop from one thread, which is not the writer.
+// Thread-safety: submit, after and durable from any thread. Completions and hooks run on the thread that commits, the
+// writer or one that lends itself (Lend), and an after() of what is durable already on its caller's. They run without a
+// lock, so they may submit; they must neither block nor throw. start and stop from one thread, which is not the writer.
 #pragma once
 
 #include <atomic>
@@ -76,7 +77,7 @@ class CommitPipeline {
   // The queue in front of the sync stands (commit_meter.hpp): what is new had better not be handed in.
   [[nodiscard]] bool overloaded() const noexcept { return meter_.overloaded(); }
 
-  // Before start(): hooks, which run on the writer thread.
+  // Before start(): hooks, which run on the thread that commits.
   void on_batch_end(std::function<void()> hook);            // after the completions of each batch
   void on_broken(std::function<void(const Error&)> hook);   // after the completions of the batch that failed
   void on_refused(std::function<void(const Error&)> hook);  // after the completions of a batch that was refused

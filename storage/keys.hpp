@@ -20,7 +20,7 @@
 //             C <at> S <session> <position>   callback of a terminal message, due; value: how often it was tried
 //             M <at> O <object> <seq>       message of an object, due to be delivered; value: how often it was tried
 //             L <project> <runtime> S <session>   a turn that this runtime holds
-//   system    "identity" "format" "clean" "schema/<n>"
+//   system    "identity" "format" "clean" "key_check"   as storage/open.cpp writes them
 //
 // <session> is u8 length, project, u8 length, name; <object> is project, class and name in the same way. Positions of
 // journal and streams are one sequence.

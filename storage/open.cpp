@@ -49,10 +49,13 @@ std::optional<std::uint64_t> decode_format(std::string_view value) {
   return format;
 }
 
+// Buffered, and then synced: a synced write would say that all of this log will be (storage/wal_file_system.hpp), and
+// what the pipeline writes need not be.
 Result<void> write_synced(Store& store, const WriteSet& writes) {
   const auto batch = store.make_batch();
   batch->append(writes);
-  return store.write(*batch, Durability::synced);
+  if (auto written = store.write(*batch, Durability::buffered); !written) return written;
+  return store.sync();
 }
 
 tl::unexpected<Error> damaged(std::string_view key) {

@@ -257,6 +257,7 @@ std::unique_ptr<Batch> RocksStore::make_batch() const { return std::make_unique<
 Result<void> RocksStore::write(Batch& batch, Durability durability) {
   count_nothing();
   if (!impl_->space.take(batch.bytes(), kSpareBytes)) return no_room(impl_->directory);
+  impl_->files->expect(durability);
   const auto appends = impl_->files->appends();
   const auto status = impl_->db->Write(write_options(durability), &static_cast<RocksBatch&>(batch).raw());
   if (status.ok()) return {};

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <chrono>
+#include <system_error>
 #include <utility>
 
 #include "storage/background.hpp"
@@ -37,10 +38,20 @@ void SpareLog::want() {
   {
     const std::lock_guard lock(mutex_);
     if (state_ != State::none) return;
+    if (!thread_.joinable() && !begin()) return;
     state_ = State::wanted;
-    if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
   }
   changed_.notify_one();
+}
+
+// A commit asks for a spare and can do without: a process that may have no more threads goes on.
+bool SpareLog::begin() {
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error&) {
+    return false;
+  }
+  return true;
 }
 
 std::unique_ptr<rocksdb::FSWritableFile> SpareLog::take(const std::string& path, const rocksdb::FileOptions& options,

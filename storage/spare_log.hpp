@@ -5,8 +5,8 @@
 // at a time with rests between, so that no commit waits for long behind one.
 //
 // Operation: want() has a spare made, unless there is one; take() makes it a log. One that a killed process left is
-// removed by the first take(), which RocksDB's opening does: how far it came is not known. Without much free space none
-// is made.
+// removed by the first take(), which RocksDB's opening does: how far it came is not known. Without much free space, or
+// without a thread to be had, none is made.
 // Concurrency: all members from any thread. Limits: one spare of kBytes a store.
 #pragma once
 
@@ -39,6 +39,7 @@ class SpareLog {
  private:
   enum class State : std::uint8_t { none, wanted, making, ready, stopping };
 
+  [[nodiscard]] bool begin();
   void run();
   [[nodiscard]] bool fill();
   [[nodiscard]] bool rest();

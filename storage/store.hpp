@@ -3,8 +3,8 @@
 // A store maps (family, key) to value, keys ordered bytewise. Writes come only as batches: a batch is applied whole
 // or not at all, in the order of the writes. Reads see what was written by a finished write() and nothing else.
 //
-// Thread-safety: get, scan and free_bytes from any thread at any time; write, flush and compact from one thread at a
-// time, and tend from one too, which may be another.
+// Thread-safety: get, scan and free_bytes from any thread at any time; write from one thread at a time. Beside it
+// sync, compact and tend may run, each from one thread at a time.
 #pragma once
 
 #include <cstdint>

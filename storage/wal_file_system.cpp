@@ -53,10 +53,12 @@ template <class OpenLogs>
 class WalFile final : public rocksdb::FSWritableFile {
  public:
   WalFile(std::string path, std::unique_ptr<rocksdb::FSWritableFile> target, std::atomic<std::uint64_t>& appends,
-          std::shared_ptr<OpenLogs> open, std::shared_ptr<SpareLog> spare, std::uint64_t allocated)
+          const std::atomic<Durability>& expected, std::shared_ptr<OpenLogs> open, std::shared_ptr<SpareLog> spare,
+          std::uint64_t allocated)
       : path_(std::move(path)),
         target_(std::move(target)),
         appends_(appends),
+        expected_(expected),
         open_(std::move(open)),
         spare_(std::move(spare)),
         allocated_(allocated) {
@@ -91,7 +93,8 @@ class WalFile final : public rocksdb::FSWritableFile {
 
  private:
   void grow_ahead(std::size_t bytes, const IOOptions& options, IODebugContext* debug) {
-    const bool every_append_is_synced = size_ > 0 && synced_ == size_;
+    const bool every_append_is_synced =
+        size_ > 0 && synced_ == size_ && expected_.load(std::memory_order_relaxed) == Durability::synced;
     if (size_ > kBusyBytes && every_append_is_synced && !std::exchange(wanted_, true)) spare_->want();
     if (size_ + bytes <= allocated_ || !every_append_is_synced || !may_grow_) return;
     // Written, not reserved: the first write into a block that is only reserved changes the file's metadata, as an
@@ -113,6 +116,7 @@ class WalFile final : public rocksdb::FSWritableFile {
   const std::string path_;
   const std::unique_ptr<rocksdb::FSWritableFile> target_;
   std::atomic<std::uint64_t>& appends_;
+  const std::atomic<Durability>& expected_;
   const std::shared_ptr<OpenLogs> open_;
   const std::shared_ptr<SpareLog> spare_;
   Size size_{0};                 // end of the content
@@ -160,7 +164,7 @@ IOStatus WalFileSystem::NewWritableFile(const std::string& path, const rocksdb::
     allocated = 0;
     if (auto created = target()->NewWritableFile(path, options, file, debug); !created.ok()) return created;
   }
-  *file = std::make_unique<WalFile<OpenLogs>>(path, std::move(*file), appends_, open_, spare_, allocated);
+  *file = std::make_unique<WalFile<OpenLogs>>(path, std::move(*file), appends_, expected_, open_, spare_, allocated);
   return IOStatus::OK();
 }
 

@@ -4,9 +4,9 @@
 // its size ahead of its content: appends overwrite zeros that are there already, and a sync is the data alone.
 //
 // Operation: a log begins as a spare (storage/spare_log.hpp), or grows by a chunk of zeros whenever a synced append
-// needs room; Close cuts the zeros off. After a crash they are still there, and behind them nothing: repair_wal()
-// (storage/wal_repair.hpp) cuts them off before RocksDB reads the log. A log that nobody syncs (Durability::buffered)
-// never grows ahead: there the operating system may write blocks in any order, and a file that ends with its content
+// needs room; Close cuts the zeros off. After a crash they are still there, and behind them nothing: repair_wals()
+// (storage/wal_repair.hpp) cuts them off before RocksDB reads the log. A buffered append (expect()) never makes a log
+// grow ahead: there the operating system may write blocks in any order, and a file that ends with its content
 // shows where it ended. Whoever asks for the size of a log that is open gets the end of its content, since a backup
 // copies that much: what lies beyond may change while it is read.
 //
@@ -45,6 +45,8 @@ class WalFileSystem final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus GetFileSize(const std::string& path, const rocksdb::IOOptions& options, std::uint64_t* size,
                                 rocksdb::IODebugContext* debug) override;
 
+  // How the writes that follow are made. By the one thread that writes; until it is said, buffered.
+  void expect(Durability durability) noexcept { expected_.store(durability, std::memory_order_relaxed); }
   // How often a byte of a log was handed on. A write during which this stays the same left nothing in the log.
   [[nodiscard]] std::uint64_t appends() const noexcept { return appends_.load(std::memory_order_relaxed); }
 
@@ -55,6 +57,7 @@ class WalFileSystem final : public rocksdb::FileSystemWrapper {
   std::shared_ptr<OpenLogs> open_;
   std::shared_ptr<SpareLog> spare_;
   std::atomic<std::uint64_t> appends_{0};
+  std::atomic<Durability> expected_{Durability::buffered};
 };
 
 }  // namespace holdfast

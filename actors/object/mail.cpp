@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/session/checks.hpp"
 #include "actors/session/codec_parts.hpp"
 #include "src/core/crypto.hpp"
 #include "storage/keys.hpp"
@@ -69,7 +70,9 @@ Result<Letter> decode_letter(std::string_view value) {
   letter.to.name = d.text();
   if (letter.to.object_class.empty()) letter.content = decode_admission(d);
   else letter.content = d.text();
-  if (!known || !d.done()) return session::damaged("message of an object");
+  const auto* message = std::get_if<AdmitRequest>(&letter.content);
+  const bool sound = message == nullptr || message->priority <= session::kPriorityMax;
+  if (!known || !sound || !d.done()) return session::damaged("message of an object");
   return letter;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/session/checks.hpp"
 #include "actors/session/codec_parts.hpp"
 #include "actors/session/marker.hpp"
 #include "src/core/json.hpp"
@@ -51,6 +52,7 @@ Result<Meta> load(const Readable& reader, const ObjectId& id) {
 Result<EventPage> read_events(const Readable& reader, const ObjectId& id, const EventQuery& query) {
   EventPage page;
   page.next = query.after;
+  if (query.after == UINT64_MAX) return page;
   std::size_t bytes = 0;
   std::optional<Error> error;
   const Range range{keys::object_event(id, query.after + 1), keys::object_event(id, UINT64_MAX)};
@@ -131,7 +133,7 @@ void Step::retry_alarm() {
   if (meta_.alarm != ringing_) return;  // set anew, or cleared, before the last await
   if (meta_.alarm_failures >= kRetries) {
     meta_.alarm = 0;
-    emit("object.alarm_failed", {});
+    append("object.alarm_failed", {});
     return;
   }
   meta_.alarm = now_ + (kRetryMs << meta_.alarm_failures);
@@ -146,6 +148,10 @@ void Step::emit(std::string type, Json data) {
     (void)value_of(parser.parse(data));
   }
   grow(type.size() + data.size());
+  append(std::move(type), std::move(data));
+}
+
+void Step::append(std::string type, Json data) {
   std::string value;
   session::encode(value, session::StreamEvent{std::move(type), now_, std::move(data)});
   writes_.put(Family::streams, keys::object_event(id_, ++meta_.last_event), std::move(value));
@@ -164,6 +170,7 @@ std::uint64_t Step::enqueue(const std::string& session, AdmitRequest message) {
     throw ObjectError(ErrorCode::invalid_body, "a message that an object enqueues carries no git_token and no headers");
   auto to = value_of(ObjectId::parse(id_.project, session));
   if (message.id.empty()) message.id = letter_id(id_, meta_.last_mail + 1);
+  if (auto ok = session::check(message, limits_); !ok) throw ObjectError(std::move(ok.error()));
   return enqueue({std::move(to), std::move(message)});
 }
 
@@ -203,7 +210,7 @@ void Step::retry_mail(const keys::Mail& mail, Fault fault, const Error& error) {
     if (letter) o.text(letter->to.object_class.empty() ? "session" : "name", letter->to.name);
     o.number("seq", mail.seq).text("code", name_of(error.code)).text("detail", error.detail).end();
     strike_mail(mail);
-    return emit("object.message_failed", std::move(data));
+    return append("object.message_failed", std::move(data));
   }
   auto next = mail;
   next.at = now_ + (kRetryMs << failures);

@@ -109,6 +109,7 @@ class Step : public Context, public detail::SocketPort, private ObjectStorage {
   [[nodiscard]] std::optional<std::string> read(std::string_view key) final;
   void write(std::string_view key, std::string value) final;
   std::uint64_t enqueue(const Letter& letter);
+  void append(std::string type, Json data);  // an event, unchecked
   void grow(std::size_t bytes);
 
   const ObjectId& id_;

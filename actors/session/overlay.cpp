@@ -119,9 +119,14 @@ Result<std::optional<std::string>> InFlight::get(Family family, std::string_view
 }
 
 Result<void> InFlight::scan(Family family, const Range& range, const VisitPair& visit) const {
+  boost::container::small_vector<WriteSetPtr, 4> above;  // the store; the newest first
+  for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) {
+    auto writes = layer->second.lock();
+    if (!writes) break;  // this one is in the store, and so are the older ones, held by somebody or not
+    above.push_back(std::move(writes));
+  }
   Changes changes(family, range);
-  for (const auto& [commit, layer] : layers_)
-    if (const auto writes = layer.lock()) changes.add(*writes);
+  for (auto writes = above.rbegin(); writes != above.rend(); ++writes) changes.add(**writes);
   return changes.merge(store_, visit);
 }
 

@@ -1,5 +1,6 @@
 #include "actors/session/spec.hpp"
 
+#include "actors/session/checks.hpp"
 #include "src/core/ids.hpp"
 #include "src/egress/outbound.hpp"
 #include "src/egress/webhook.hpp"
@@ -13,7 +14,6 @@ using strict::Place;
 constexpr std::size_t kUrlBytesMax = 4'096;
 constexpr std::size_t kHeaderValueBytesMax = 4'096;
 constexpr std::size_t kTokenBytesMax = 16 << 10;
-constexpr std::uint64_t kTtlMsMax = std::uint64_t{1} << 50;
 
 bool header_name(std::string_view text) noexcept {
   constexpr std::string_view kToken = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";

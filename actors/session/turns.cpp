@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "actors/session/event_types.hpp"
+#include "actors/session/later.hpp"
 #include "actors/session/work.hpp"
 #include "src/core/crypto.hpp"
 #include "storage/keys.hpp"
@@ -41,6 +42,9 @@ void return_turn(Work& work, Row row) {
   if (const auto m = work.journal.at(position)) work.requeue(position, m->intent, std::move(row));
   work.state.updated_at = work.context.now;
 }
+
+// What a runtime may ask for, as in HTTP; a handler in this process may say more.
+constexpr Time kRetryAfterMsMax = Time{30} * 24 * 3'600 * 1'000;
 
 FailureClass class_of(std::string_view code) noexcept {
   if (code == "rate_limited") return FailureClass::rate_limited;
@@ -230,10 +234,11 @@ Result<Reply> run(Work& work, const Fail& command) {
   const auto& schedule = delays(work.context.limits, failure_class);
   auto& failures = row.failures[static_cast<std::size_t>(failure_class)];
   if (report.retryable && failures < schedule.size()) {
-    const auto delay = std::max(static_cast<std::int64_t>(schedule[failures]), report.retry_after_ms);
+    const auto delay =
+        std::max(static_cast<Time>(schedule[failures]), std::min(report.retry_after_ms, kRetryAfterMsMax));
     ++failures;
     ++work.effects.retried;
-    row.retry_at = work.context.now + delay;
+    row.retry_at = later(work.context.now, delay);
     return_turn(work, std::move(row));
     return Nothing{};
   }
@@ -293,7 +298,7 @@ Result<Reply> run(Work& work, const Alarm&) {
     });
   }
   const Time ttl = work.document.ttl_ms;
-  if (ttl != 0 && !state.running && state.queued == 0 && state.updated_at + ttl <= now) work.bury();
+  if (ttl != 0 && !state.running && state.queued == 0 && later(state.updated_at, ttl) <= now) work.bury();
   return Nothing{};
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/session/later.hpp"
 #include "src/core/check.hpp"
 #include "storage/codec.hpp"
 #include "storage/keys.hpp"
@@ -205,7 +206,8 @@ Time Work::wanted_alarm() const noexcept {
   if (state.running) at = earlier(at, earlier(state.running->lease_expires_at, state.running->interrupt_until));
   else if (const auto* first = head(); first != nullptr && !state.paused && first->not_before > context.now)
     at = earlier(at, first->not_before);
-  if (document.ttl_ms != 0 && state.queued == 0 && !state.running) at = earlier(at, state.updated_at + document.ttl_ms);
+  if (document.ttl_ms != 0 && state.queued == 0 && !state.running)
+    at = earlier(at, later(state.updated_at, document.ttl_ms));
   return at;
 }
 

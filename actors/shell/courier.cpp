@@ -21,7 +21,7 @@ bool Courier::ring(std::string_view key) {
     if (stopped_ || outstanding_ >= kOutstanding) return false;
     ++outstanding_;
   }
-  read(*callback, {});
+  read(*callback, std::nullopt);
   return true;
 }
 
@@ -35,31 +35,69 @@ std::size_t Courier::outstanding() const {
   return outstanding_;
 }
 
-void Courier::read(const keys::Callback& callback, const std::string& waited_for) {
+void Courier::read(const keys::Callback& callback, const Place& place) {
   auto envelope = std::make_shared<SessionCommand>(callback.session, session::ReadCallback{callback.position});
-  envelope->done = [this, callback, waited_for](holdfast::Result<session::Reply>&& reply) {
+  envelope->done = [this, callback, place](holdfast::Result<session::Reply>&& reply) {
     auto* job = reply ? std::get_if<session::CallbackJob>(&*reply) : nullptr;
-    if (job != nullptr && !job->url.empty()) return send(callback, std::move(*job));
-    if (job == nullptr) end(callback, Result::failed, "the session could not be read");
+    if (job != nullptr && !job->url.empty()) return send(callback, std::move(*job), place);
+    if (job == nullptr) read_later(callback);
     else end(callback, Result::sent, {});
-    if (!waited_for.empty()) pump(waited_for);  // the place that it did not take
+    give_back(place);
   };
   services_.router->send(std::move(envelope));
 }
 
-void Courier::send(const keys::Callback& callback, session::CallbackJob job) {
+void Courier::read_later(const keys::Callback& callback) {
+  constexpr Time kAgainMs = 1'000;
+  services_.timers.at(services_.clock.now() + kAgainMs, [this, callback] {
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopped_) return;
+    }
+    read(callback, std::nullopt);
+  });
+}
+
+bool Courier::enter(const keys::Callback& callback, const std::string& origin) {
   using Door = egress::Targets::Door;
-  const auto origin = egress::origin_of(job.url).value_or(std::string());
-  std::deque<keys::Callback> refused;
   {
     const std::lock_guard lock(mutex_);
     const auto door = targets_.enter(origin, services_.clock.now()).door;
-    if (door != Door::open) waiting_[origin].push_back(callback);
-    if (door == Door::busy) return;  // read again when a place is free: what waits costs a key
-    if (door == Door::broken) refused = std::move(waiting_.extract(origin).mapped());
+    if (door == Door::open) return true;
+    waiting_[origin].push_back(callback);
+    if (door == Door::busy) return false;  // read again when a place is free: what waits costs a key
   }
-  for (const auto& one : refused) end(one, Result::failed, "the receiver failed too often; it was left alone");
-  if (!refused.empty()) return;
+  refuse_waiting(origin);
+  return false;
+}
+
+void Courier::give_back(const Place& place) {
+  if (!place) return;
+  {
+    const std::lock_guard lock(mutex_);
+    targets_.cancel(*place);
+  }
+  pump(*place);
+}
+
+void Courier::refuse_waiting(const std::string& origin) {
+  decltype(waiting_)::node_type refused;
+  {
+    const std::lock_guard lock(mutex_);
+    refused = waiting_.extract(origin);
+  }
+  if (refused.empty()) return;
+  for (const auto& one : refused.mapped()) end(one, Result::failed, "the receiver failed too often; it was left alone");
+}
+
+void Courier::send(const keys::Callback& callback, session::CallbackJob job, const Place& place) {
+  const auto origin = egress::origin_of(job.url).value_or(std::string());
+  if (place == origin) return post(callback, std::move(job), origin);
+  give_back(place);
+  if (enter(callback, origin)) post(callback, std::move(job), origin);
+}
+
+void Courier::post(const keys::Callback& callback, session::CallbackJob job, const std::string& origin) {
   const auto at = services_.clock.now() / 1'000;
   const auto secrets = secrets_();
   egress::Request request;
@@ -101,16 +139,23 @@ void Courier::answered(const keys::Callback& callback, const std::string& origin
 }
 
 void Courier::pump(const std::string& origin) {
-  keys::Callback next;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto queue = waiting_.find(origin);
-    if (queue == waiting_.end() || stopped_) return;
-    next = std::move(queue->second.front());
-    queue->second.pop_front();
-    if (queue->second.empty()) waiting_.erase(queue);
+  using Door = egress::Targets::Door;
+  for (;;) {
+    keys::Callback next;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto queue = waiting_.find(origin);
+      if (queue == waiting_.end() || stopped_) return;
+      const auto door = targets_.enter(origin, services_.clock.now()).door;
+      if (door == Door::busy) return;
+      if (door == Door::broken) break;
+      next = std::move(queue->second.front());
+      queue->second.pop_front();
+      if (queue->second.empty()) waiting_.erase(queue);
+    }
+    read(next, origin);
   }
-  read(next, origin);
+  refuse_waiting(origin);
 }
 
 void Courier::end(const keys::Callback& callback, Result result, std::string detail) {

@@ -1,9 +1,10 @@
 // Courier: sends the callbacks of terminal messages, at least once each. The outbox is on disk and belongs to the
 // sessions; the courier is told what is due, asks the session what to send, sends, and tells it what became of it.
-// Whatever is lost with the process is still due after it.
+// Whatever is lost with the process is still due after it. An attempt is what was sent, or turned away by an open
+// circuit: a session that cannot be read now is asked again a second later.
 //
 // Bounds: kOutstanding callbacks between due and answered; per origin so many in the air, none while its circuit is
-// open (which counts as an attempt, so that no callback outlives its delays).
+// open (then an attempt has failed, so that no callback outlives its delays).
 // Thread-safety: all members from any thread.
 #pragma once
 
@@ -11,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,11 +36,17 @@ class Courier {
 
  private:
   using Result = session::EndCallback::Result;
-  // `waited_for` names the origin that it waited for; empty: it did not.
-  void read(const keys::Callback& callback, const std::string& waited_for);
-  // Looks at the next one that waits for a place at `origin`.
+  using Place = std::optional<std::string>;  // the origin where one is held for the callback
+  void read(const keys::Callback& callback, const Place& place);
+  void read_later(const keys::Callback& callback);
+  // Without a place the callback waits for one, or fails with all that wait when the circuit is open.
+  [[nodiscard]] bool enter(const keys::Callback& callback, const std::string& origin);
+  void give_back(const Place& place);
+  // Reads those that wait for a place at `origin`, as many as there are places.
   void pump(const std::string& origin);
-  void send(const keys::Callback& callback, session::CallbackJob job);
+  void refuse_waiting(const std::string& origin);
+  void send(const keys::Callback& callback, session::CallbackJob job, const Place& place);
+  void post(const keys::Callback& callback, session::CallbackJob job, const std::string& origin);
   void answered(const keys::Callback& callback, const std::string& origin, const egress::Outcome& outcome);
   void end(const keys::Callback& callback, Result result, std::string detail);
 

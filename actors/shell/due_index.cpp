@@ -14,15 +14,17 @@ Result<void> DueIndex::start() {
 }
 
 Result<void> DueIndex::refill() {
-  horizon_ = INT64_MAX;
-  return store_.scan(Family::index, range_, [&](std::string_view key, std::string_view) {
+  Time horizon = INT64_MAX;
+  auto scanned = store_.scan(Family::index, range_, [&](std::string_view key, std::string_view) {
     if (window_.size() >= kWindow) {
-      horizon_ = keys::due_at(key);
+      horizon = keys::due_at(key);
       return Visit::stop;
     }
     window_.emplace(key);
     return Visit::next;
   });
+  if (scanned) horizon_ = horizon;
+  return scanned;
 }
 
 std::size_t DueIndex::held() const {

@@ -50,7 +50,7 @@ class Permits {
   // An empty permit when it would pass a bound; a single command may always pass the bytes when nothing else is in
   // flight.
   [[nodiscard]] Permit take(std::uint64_t bytes) noexcept {
-    const auto count = count_.fetch_add(1, std::memory_order_relaxed);
+    const auto count = count_.fetch_add(1);  // before a look at whether the engine is open, see Engine::Impl::close()
     const auto before = bytes_.fetch_add(bytes, std::memory_order_relaxed);
     if (count < count_max_ && (before + bytes <= bytes_max_ || count == 0)) return {this, bytes};
     (count >= count_max_ ? refused_count_ : refused_bytes_).fetch_add(1, std::memory_order_relaxed);
@@ -58,7 +58,7 @@ class Permits {
     bytes_.fetch_sub(bytes, std::memory_order_relaxed);
     return {};
   }
-  [[nodiscard]] std::uint64_t in_flight() const noexcept { return count_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t in_flight() const noexcept { return count_.load(); }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t refused_count() const noexcept { return refused_count_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t refused_bytes() const noexcept { return refused_bytes_.load(std::memory_order_relaxed); }

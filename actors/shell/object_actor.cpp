@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "actors/session/later.hpp"
 #include "actors/shell/lane.hpp"
 #include "actors/shell/router.hpp"
+#include "actors/shell/whole_bodies.hpp"
 #include "src/core/json.hpp"
 
 namespace holdfast::shell {
@@ -29,13 +31,40 @@ bool grows(const WriteSet& writes) {
 
 // The store cannot be read or written now, and nothing has changed. Who asked is told; what nobody waits for comes
 // again.
-void put_off(Services& services, const ObjectEvent& event, const Error& error) {
+void put_off(Services& services, ObjectEvent& event, const Error& error) {
   constexpr Time kAgainMs = 1'000;
   const auto again = services.clock.now() + kAgainMs;
-  if (event.done) event.done(tl::unexpected(error));
+  if (const auto done = std::exchange(event.done, nullptr)) done(tl::unexpected(error));
   else if (std::holds_alternative<OnAlarm>(event.what)) services.on_alarm(event.to, again);
   else if (const auto* ended = std::get_if<MailEnded>(&event.what))
     services.timers.at(again, [&services, mail = ended->mail] { services.on_mail(mail); });
+}
+
+using Begin = std::function<void(std::function<void()> wake)>;
+
+// Begins what a handler awaits. A Start of the host's that throws ends the handler, as if that had thrown itself.
+void begin_wait(Services& services, const ObjectId& id, std::uint64_t waiter, const Begin& start) {
+  const auto end = [&](Error error) {
+    services.router->send(std::make_shared<ObjectEvent>(id, Resume{waiter, std::move(error)}));
+  };
+  const auto threw = [&](const std::string& what) {
+    end({ErrorCode::internal,
+         "object " + id.object_class + "/" + id.name + " could not begin what it awaits: " + what,
+         {},
+         0,
+         {}});
+  };
+  try {
+    start([alive = std::weak_ptr(services.alive), id, waiter] {
+      if (const auto held = alive.lock()) (*held)->router->send(std::make_shared<ObjectEvent>(id, Resume{waiter}));
+    });
+  } catch (const ObjectError& error) {
+    end(error.error());
+  } catch (const std::exception& error) {
+    threw(error.what());
+  } catch (...) {
+    threw("something that is no std::exception");
+  }
 }
 
 // The answer of a call, or of the clock: whichever comes first.
@@ -62,31 +91,6 @@ Task<Reply> finished(Task<> task) {
   return Reply::empty();
 }
 
-// Bodies for a caller that has them whole: all of the request at once, and the parts of the reply put together.
-class WholeBodies final : public BodyTransfer {
- public:
-  WholeBodies(std::string body, Done<Reply> done) : body_(std::move(body)), done_(std::move(done)) {}
-  void read(Done<std::optional<std::string>> done) override { done(std::exchange(body_, std::nullopt)); }
-  void reply(Reply head, Done<Nothing> done) override {
-    head_ = std::move(head);
-    done(Nothing{});
-  }
-  void write(std::string part, Done<Nothing> done) override {
-    if (head_) head_->body += part;
-    done(Nothing{});
-  }
-  void end(Result<Reply> last) {
-    if (!last || !head_) return done_(std::move(last));
-    head_->body += last->body;
-    done_(std::move(*head_));
-  }
-
- private:
-  std::optional<std::string> body_;
-  std::optional<Reply> head_;
-  Done<Reply> done_;
-};
-
 }  // namespace
 
 // One event and its handler, which is the Context that it has.
@@ -108,8 +112,8 @@ class ObjectActor::Running final : public object::Step {
   using Step::block;
 
   const ObjectEventPtr event;
-  std::uint64_t waiter = 0;                          // the number of what it awaits
-  std::function<void(std::function<void()>)> start;  // of what the handler awaits, until that stretch leaves
+  std::uint64_t waiter = 0;  // the number of what it awaits
+  Begin start;               // of what the handler awaits, until that stretch leaves
 
  private:
   [[nodiscard]] SocketPtr socket(std::uint64_t id) const {
@@ -169,7 +173,8 @@ class ObjectActor::Running final : public object::Step {
   }
   Start<Nothing> sleeping(Time ms) override {
     return [&services = actor_.services_, ms](Done<Nothing> done) {
-      services.timers.at(services.clock.now() + std::max<Time>(ms, 0), [done = std::move(done)] { done(Nothing{}); });
+      services.timers.at(session::later(services.clock.now(), std::max<Time>(ms, 0)),
+                         [done = std::move(done)] { done(Nothing{}); });
     };
   }
   std::function<void(std::function<void()>)> executor() override {
@@ -194,8 +199,7 @@ class ObjectActor::Running final : public object::Step {
   Start<Nothing> writing(std::string part) override {
     return [bodies = bodies(), part = std::move(part)](Done<Nothing> done) { bodies->write(part, std::move(done)); };
   }
-  void suspend(std::coroutine_handle<> handler, std::function<void(std::function<void()>)> begin,
-               detail::Hold hold) override {
+  void suspend(std::coroutine_handle<> handler, Begin begin, detail::Hold hold) override {
     if (start) throw ObjectError(ErrorCode::internal, "a handler awaits one thing at a time");
     waits = handler;
     start = std::move(begin);
@@ -258,10 +262,18 @@ void ObjectActor::handle(const EnvelopePtr& envelope) {
     waiting_->events.pop_front();
     begin(next);
   }
+  current_.reset();
 }
 
-void ObjectActor::forget() {
-  const auto error = Services::disk_full_error();
+void ObjectActor::failed(const EnvelopePtr& envelope, const Error& error) {
+  drop(error);
+  const auto current = std::exchange(current_, nullptr);
+  if (current) put_off(services_, *current, error);
+  if (envelope->kind == Envelope::Kind::leave || envelope == current) return;
+  put_off(services_, static_cast<ObjectEvent&>(*envelope), error);
+}
+
+void ObjectActor::drop(const Error& error) {
   meta_.reset();
   if (waiting_) {
     auto handlers = std::exchange(waiting_->handlers, {});
@@ -313,6 +325,7 @@ bool ObjectActor::wanted(const ObjectEventPtr& event) {
 }
 
 void ObjectActor::begin(const ObjectEventPtr& event) {
+  current_ = event;
   if (!wanted(event)) return;
   auto running = std::make_unique<Running>(*this, event);
   auto& r = *running;
@@ -337,6 +350,7 @@ void ObjectActor::go_on(const Resume& resumed) {
   waiting_->handlers.erase(found);
   auto& r = *running;
   if (resumed.error) {
+    current_ = r.event;
     r.begin(*meta_, services_.clock.now());
     return finish(r, tl::unexpected(*resumed.error));
   }
@@ -402,20 +416,22 @@ Task<Reply> ObjectActor::handler_of(Running& running) {
 
 void ObjectActor::advance(std::unique_ptr<Running> running, const std::function<void()>& go) {
   auto& r = *running;
+  current_ = r.event;
   r.begin(*meta_, services_.clock.now());
+  std::optional<Reply> reply;
   const auto threw = [&](const std::string& what) {
     finish(r, fail(ErrorCode::internal, "object " + id_.object_class + "/" + id_.name + " threw: " + what));
   };
   try {
     go();
     if (r.task.done()) {
-      auto reply = r.task.take();
+      reply = r.task.take();
       if (const auto* on = r.is<OnMessage>()) r.take_mail(id_of(on->message.from, id_), on->message.seq, on->floor);
-      return finish(r, std::move(reply));
-    }
-    if (!r.start) throw std::logic_error("it awaits something that its Context did not offer");
-    if (services_.closing.load(std::memory_order_relaxed))
+    } else if (!r.start) {
+      throw std::logic_error("it awaits something that its Context did not offer");
+    } else if (services_.closing.load(std::memory_order_relaxed)) {
       throw ObjectError(ErrorCode::shutting_down, "the engine closes");
+    }
   } catch (const DiskFull&) {
     r.end();
     r.task = Reply{};  // its locals go while its members are there
@@ -428,6 +444,7 @@ void ObjectActor::advance(std::unique_ptr<Running> running, const std::function<
   } catch (...) {
     return threw("something that is no std::exception");
   }
+  if (reply) return finish(r, std::move(*reply));
   r.waiter = ++services_.waiters;
   waiting().handlers.emplace(r.waiter, std::move(running));
   leave(r, std::nullopt);
@@ -455,18 +472,21 @@ void ObjectActor::finish(Running& r, Result<Reply> reply) {
 
 void ObjectActor::cancel_all(const Error& error) {
   if (!waiting_) return;
-  auto handlers = std::exchange(waiting_->handlers, {});
-  for (auto& [waiter, running] : handlers) {
+  while (!waiting_->handlers.empty()) {
+    const auto first = waiting_->handlers.extract(waiting_->handlers.begin());
+    auto& running = first.mapped();
+    current_ = running->event;
     running->end();
     if (!running->held) running->task = Reply{};
     running->begin(*meta_, services_.clock.now());
     if (running->ringing()) running->retry_alarm();
     leave(*running, tl::unexpected(error));
-    if (running->held) waiting_->ending.emplace(waiter, std::pair(instance_, std::move(running)));
+    if (running->held) waiting_->ending.emplace(first.key(), std::pair(instance_, std::move(running)));
   }
 }
 
-// What the stretch wrote goes to the disk, and behind it what it sends, what it begins to wait for, or its answer.
+// What the stretch wrote goes to the disk, and behind it what it sends, what it begins to wait for, or its answer. With
+// the answer the event lets go of who waits for it: nobody else is to answer.
 void ObjectActor::leave(Running& r, std::optional<Result<Reply>> reply) {
   r.settle();
   meta_ = r.meta();
@@ -483,14 +503,17 @@ void ObjectActor::leave(Running& r, std::optional<Result<Reply>> reply) {
   struct Leaving {
     ObjectEventPtr event;
     std::optional<Result<Reply>> reply;
+    Done<Reply> done;
     object::Effects effects;
     std::vector<SocketPtr> open;
     std::unordered_map<std::uint64_t, std::string> attached;
-    std::function<void(std::function<void()>)> start;
+    Begin start;
     std::uint64_t waiter;
   };
-  auto leaving = std::make_shared<Leaving>(Leaving{r.event, std::move(reply), std::move(r.effects()), std::move(open),
-                                                   r.attachments(), std::exchange(r.start, nullptr), r.waiter});
+  auto answer = reply ? std::exchange(r.event->done, nullptr) : nullptr;
+  auto leaving =
+      std::make_shared<Leaving>(Leaving{r.event, std::move(reply), std::move(answer), std::move(r.effects()),
+                                        std::move(open), r.attachments(), std::exchange(r.start, nullptr), r.waiter});
   ahead_.gate(std::move(r.writes()),
               [leaving = std::move(leaving), &services = services_, id = id_, opened](const Result<void>& durable) {
                 const NoLane on_writer;
@@ -503,9 +526,9 @@ void ObjectActor::leave(Running& r, std::optional<Result<Reply>> reply) {
                   for (const auto& one : leaving->open)
                     if (leaving->attached.contains(one->id)) one->peer->close(kTryAgainLater);
                   if (leaving->start) return;
-                  if (durable.error().code == ErrorCode::insufficient_storage)
+                  if (leaving->done) leaving->done(tl::unexpected(durable.error()));
+                  else if (durable.error().code == ErrorCode::insufficient_storage)
                     put_off(services, *leaving->event, durable.error());
-                  else leaving->event->refuse(durable.error());
                   return;
                 }
                 if (effects.alarm != 0) services.on_alarm(id, effects.alarm);
@@ -531,18 +554,14 @@ void ObjectActor::leave(Running& r, std::optional<Result<Reply>> reply) {
                     services.router->send(std::make_shared<ObjectEvent>(id, std::move(back)));
                   });
                 }
-                if (leaving->start) {
-                  leaving->start([alive = std::weak_ptr(services.alive), id, waiter = leaving->waiter] {
-                    if (const auto held = alive.lock())
-                      (*held)->router->send(std::make_shared<ObjectEvent>(id, Resume{waiter}));
-                  });
-                }
-                if (leaving->reply && leaving->event->done) leaving->event->done(std::move(*leaving->reply));
+                if (leaving->start) begin_wait(services, id, leaving->waiter, leaving->start);
+                if (leaving->done) leaving->done(std::move(*leaving->reply));
               });
 }
 
 void ObjectActor::evicted() {
   if (instance_) instance_->on_evict();
+  instance_.reset();
   services_.sockets.evicted(id_);
 }
 

@@ -33,10 +33,13 @@ class ObjectActor final : public Resident {
   };
 
   void handle(const EnvelopePtr& envelope) override;
-  void forget() override;
+  void forget() override { drop(Services::disk_full_error()); }
+  void failed(const EnvelopePtr& envelope, const Error& error) override;
   [[nodiscard]] bool busy() const noexcept override;
   void evicted() override;
 
+  // Forgets everything, and puts off what waits.
+  void drop(const Error& error);
   void begin(const ObjectEventPtr& event);
   // False: there is nothing to do, and it was said.
   [[nodiscard]] bool wanted(const ObjectEventPtr& event);
@@ -52,6 +55,7 @@ class ObjectActor final : public Resident {
   [[nodiscard]] Waiting& waiting();
   [[nodiscard]] bool blocked() const noexcept { return waiting_ && waiting_->blocks > 0; }
 
+  ObjectEventPtr current_;  // whose handler runs, or ends
   std::shared_ptr<Object> instance_;
   std::unique_ptr<Waiting> waiting_;
   std::optional<object::Meta> meta_;

@@ -2,14 +2,25 @@
 
 #include <pthread.h>
 
+#include <system_error>
+
 namespace holdfast::shell {
 
 void Offload::post(std::function<void()> work) {
   const std::lock_guard lock(mutex_);
   if (stopped_) return;
   work_.push_back(std::move(work));
-  if (idle_ < work_.size() && threads_.size() < thread_count_) threads_.emplace_back([this] { run(); });
+  if (idle_ < work_.size() && threads_.size() < thread_count_) add_thread();
   wake_.notify_one();
+}
+
+// The thread that commits may be the one that posts: where the system gives no more threads, those that are there do
+// the work, and without any it waits for the next post() to try again.
+void Offload::add_thread() {
+  try {
+    threads_.emplace_back([this] { run(); });
+  } catch (const std::system_error&) {
+  }
 }
 
 bool Offload::run_one() {

@@ -1,4 +1,4 @@
-// Offload: threads for what must not hold up an actor. They start with the first piece of work.
+// Offload: threads for what must not hold up an actor. They start as work comes that none of them is free for.
 //
 // Thread-safety: all members from any thread; stop() not from a piece of work.
 #pragma once
@@ -25,6 +25,7 @@ class Offload {
   void stop();                   // waits for what runs; what has not begun is dropped, now and later
 
  private:
+  void add_thread();  // under mutex_
   void run();
 
   const unsigned thread_count_;

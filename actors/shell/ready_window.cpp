@@ -17,18 +17,19 @@ std::optional<ReadySession> parse(std::string_view key, std::string_view value) 
 }  // namespace
 
 Result<void> ReadyWindow::refill() {
-  partial_ = false;
-  return store_.scan(Family::index, keys::all_ready(of_ == Of::pushes),
-                     [&](std::string_view key, std::string_view value) {
-                       auto ready = parse(key, value);
-                       if (!ready) return Visit::next;
-                       if (order_.size() >= kWindow) {
-                         partial_ = true;
-                         return Visit::stop;
-                       }
-                       put(std::move(*ready));
-                       return Visit::next;
-                     });
+  partial_ = true;
+  bool whole = true;
+  auto scanned =
+      store_.scan(Family::index, keys::all_ready(of_ == Of::pushes), [&](std::string_view key, std::string_view value) {
+        auto ready = parse(key, value);
+        if (!ready) return Visit::next;
+        whole = order_.size() < kWindow;
+        if (!whole) return Visit::stop;
+        put(std::move(*ready));
+        return Visit::next;
+      });
+  if (scanned && whole) partial_ = false;
+  return scanned;
 }
 
 void ReadyWindow::put(ReadySession ready) {

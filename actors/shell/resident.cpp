@@ -28,15 +28,41 @@ void Resident::receive(const EnvelopePtr& envelope) {
   const Handling handling(this);
   handled_.store(handled() + 1, std::memory_order_relaxed);
   services_.counters.handled.fetch_add(1, std::memory_order_relaxed);
+  try {
+    take(envelope);
+  } catch (const std::exception& error) {
+    contain(envelope, error.what());
+  } catch (...) {
+    contain(envelope, "something that is no std::exception");
+  }
+}
+
+void Resident::take(const EnvelopePtr& envelope) {
+  ahead_.close();
   if (ahead_.look() == Ahead::Verdict::refused) forget();
   if (envelope->kind == Envelope::Kind::leave) leave_if_idle();
   else handle(envelope);
 }
 
+// CAF would end an actor that throws, and the Router would keep it: whatever comes later would find nobody.
+void Resident::contain(const EnvelopePtr& envelope, const std::string& thrown) {
+  try {
+    failed(envelope, {ErrorCode::internal, "what was asked of " + id_.name + " threw: " + thrown, {}, 0, {}});
+  } catch (...) {
+    forget();  // who is told threw as well
+  }
+}
+
+void Resident::failed(const EnvelopePtr& envelope, const Error& error) {
+  forget();
+  if (!ahead_.passed()) envelope->refuse(error);
+}
+
 void Resident::leave_if_idle() {
-  if (busy() || !ahead_.durable() || !services_.router->leave(id_, handled())) return;
+  if (busy() || !ahead_.durable()) return;
+  evicted();  // before another actor may be there in its place
+  if (!services_.router->leave(id_, handled())) return;
   services_.counters.evictions.fetch_add(1, std::memory_order_relaxed);
-  evicted();
   quit();
 }
 

@@ -5,6 +5,8 @@
 // is durable: its own write set, or for a read the last one before it. If the outcome of a commit is unknown the engine
 // is latched broken; if a full disk refused it, the next event begins with forget() and is applied to what the store
 // has. So a state that was never durable is never shown, and nothing is written on top of it.
+//
+// An exception ends no actor: who asked is told, and what is in memory is made anew from the store.
 #pragma once
 
 #include <caf/all.hpp>
@@ -17,6 +19,21 @@
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(holdfast::shell::EnvelopePtr)
 
 namespace holdfast::shell {
+
+// Ahead, and whether the event that is handled has come to the gate: behind it, it is answered.
+class Gate final : public Ahead {
+ public:
+  using Ahead::Ahead;
+  void gate(WriteSet writes, CommitPipeline::Completion open) {
+    passed_ = true;
+    Ahead::gate(std::move(writes), std::move(open));
+  }
+  [[nodiscard]] bool passed() const noexcept { return passed_; }
+  void close() noexcept { passed_ = false; }
+
+ private:
+  bool passed_ = false;
+};
 
 class Resident : public Actor {
  public:
@@ -34,14 +51,18 @@ class Resident : public Actor {
   [[nodiscard]] virtual bool busy() const noexcept { return false; }
   // What it has in memory was refused: the store is what is true.
   virtual void forget() = 0;
-  // It leaves memory: everything is durable.
+  // handle() threw, which nothing that is known does: answers `envelope` and drops what is in memory.
+  virtual void failed(const EnvelopePtr& envelope, const Error& error);
+  // It leaves memory, or goes on with what a next event makes anew: everything is durable.
   virtual void evicted() {}
   Services& services_;
   const ObjectId id_;
-  Ahead ahead_;
+  Gate ahead_;
 
  private:
   void receive(const EnvelopePtr& envelope);
+  void take(const EnvelopePtr& envelope);
+  void contain(const EnvelopePtr& envelope, const std::string& thrown);
   void leave_if_idle();
 
   std::atomic<std::uint64_t> handled_{0};  // written by the actor alone

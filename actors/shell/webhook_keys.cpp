@@ -1,6 +1,7 @@
 #include "actors/shell/webhook_keys.hpp"
 
 #include <algorithm>
+#include <thread>
 
 #include "actors/session/codec_parts.hpp"
 #include "actors/shell/lane.hpp"
@@ -54,9 +55,25 @@ Result<void> WebhookKeys::look_behind() {
 }
 
 std::vector<std::string> WebhookKeys::secrets() {
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      (void)look_behind();  // without the store, those that signed before
+      if (!keys_.empty()) return signing();
+    }
+    // Who is making the first one has it in a moment.
+    const std::unique_lock making(making_, std::try_to_lock);
+    if (!making) std::this_thread::yield();
+    else if (none()) make([](auto) {});
+  }
+}
+
+bool WebhookKeys::none() {
   const std::lock_guard lock(mutex_);
-  (void)look_behind();  // without the store, those that signed before
-  if (keys_.empty()) make([](auto) {});
+  return keys_.empty();
+}
+
+std::vector<std::string> WebhookKeys::signing() const {
   std::vector<std::string> secrets;
   for (const auto& key : keys_)
     if (key.until == 0 || key.until > services_.clock.now()) secrets.push_back(key.secret);
@@ -64,12 +81,21 @@ std::vector<std::string> WebhookKeys::secrets() {
 }
 
 void WebhookKeys::rotate(std::function<void(Result<std::string>)> done) {
-  const std::lock_guard lock(mutex_);
-  if (auto ok = look_behind(); !ok) return done(tl::unexpected(std::move(ok.error())));
-  make(std::move(done));
+  Result<void> seen;
+  {
+    const std::lock_guard making(making_);
+    seen = see();
+    if (seen) make(done);
+  }
+  if (!seen) done(tl::unexpected(std::move(seen.error())));
 }
 
-void WebhookKeys::make(std::function<void(Result<std::string>)> done) {
+Result<void> WebhookKeys::see() {
+  const std::lock_guard lock(mutex_);
+  return look_behind();
+}
+
+Result<WriteSet> WebhookKeys::put_in_front() {
   const Time now = services_.clock.now();
   if (!keys_.empty()) keys_.front().until = now + static_cast<Time>(services_.limits.webhook_overlap_ms);
   std::erase_if(keys_, [&](const Key& key) { return key.until != 0 && key.until <= now; });
@@ -90,16 +116,29 @@ void WebhookKeys::make(std::function<void(Result<std::string>)> done) {
     e.varint(static_cast<std::uint64_t>(key.until));
   }
   auto sealed = services_.vault.seal_value(owner(), sealed_key_, kLabel, plain, services_.random);
-  if (!sealed) return done(tl::unexpected(std::move(sealed.error())));
+  if (!sealed) return tl::unexpected(std::move(sealed.error()));
   writes.put(Family::vault, Vault::value_key(owner(), kLabel), std::move(*sealed));
+  return writes;
+}
+
+void WebhookKeys::make(const std::function<void(Result<std::string>)>& done) {
+  Result<WriteSet> writes;
+  std::string secret;
+  std::uint64_t epoch = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    writes = put_in_front();
+    if (!writes) return done(tl::unexpected(std::move(writes.error())));
+    secret = keys_.front().secret;
+    epoch = epoch_;
+  }
   // A secret that signs before it is durable is harmless: if it never becomes so it is forgotten, or the engine that
   // signed with it is latched broken.
-  services_.pipeline.submit(writes, epoch_,
-                            [done = std::move(done), secret = keys_.front().secret](const Result<void>& durable) {
-                              const NoLane on_writer;
-                              if (durable) done(secret);
-                              else done(tl::unexpected(durable.error()));
-                            });
+  services_.pipeline.submit(*writes, epoch, [done, secret = std::move(secret)](const Result<void>& durable) {
+    const NoLane on_writer;
+    if (durable) done(secret);
+    else done(tl::unexpected(durable.error()));
+  });
 }
 
 }  // namespace holdfast::shell

@@ -1,5 +1,7 @@
 #include "src/engine/backups.hpp"
 
+#include <system_error>
+
 #include "storage/backup.hpp"
 
 namespace holdfast {
@@ -24,7 +26,18 @@ Result<BackupStatus> Backups::start(BackupRequest request) {
   const std::lock_guard lock(mutex_);
   if (auto ok = begin(request); !ok) return tl::unexpected(std::move(ok.error()));
   if (thread_.joinable()) thread_.join();  // of the one before, which has said that it is done
-  thread_ = std::thread([this, request = std::move(request)] { (void)run(request); });
+  try {
+    thread_ = std::thread([this, request = std::move(request)] { (void)run(request); });
+  } catch (const std::system_error& error) {
+    status_.state = State::failed;
+    status_.error = Error{ErrorCode::overloaded,
+                          std::string("no thread can be started for the backup (") + error.what() +
+                              "); nothing was written, try again later",
+                          {},
+                          0,
+                          {}};
+    return tl::unexpected(*status_.error);
+  }
   return status_;
 }
 

@@ -27,7 +27,7 @@ class Backups {
   Backups(const Backups&) = delete;
   Backups& operator=(const Backups&) = delete;
 
-  // Errors: conflict (one is under way), shutting_down.
+  // Errors: conflict (one is under way), shutting_down; start: overloaded (no thread for it), and then it has failed.
   [[nodiscard]] Result<BackupStatus> start(BackupRequest request);
   [[nodiscard]] Result<Backup> make(const BackupRequest& request);
   [[nodiscard]] BackupStatus status() const;

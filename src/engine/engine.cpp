@@ -2,7 +2,8 @@
 #include <charconv>
 #include <holdfast/engine.hpp>
 
-#include "actors/session/spec.hpp"
+#include "actors/session/checks.hpp"
+#include "actors/session/later.hpp"
 #include "src/core/json.hpp"
 #include "src/egress/curl_client.hpp"
 #include "src/engine/answers.hpp"
@@ -17,19 +18,6 @@ namespace {
 
 std::uint64_t size_of(const AdmitRequest& r) {
   return r.turn.size() + r.metadata.size() + r.budget.size() + r.author.size() + r.id.size();
-}
-
-// What HTTP checks in a body, checked again for a host that fills the struct itself.
-Result<void> valid(const AdmitRequest& request, const Limits& limits) {
-  if (!request.id.empty() && !valid_name(request.id))
-    return fail(ErrorCode::invalid_name, "a message id is a name: letters, digits and ._~:- , at most 128", "/id");
-  if (request.turn.empty()) return fail(ErrorCode::invalid_body, "a message needs a turn", "/turn");
-  if (request.turn.size() > limits.content_bytes_max + 64 * 1024)
-    return fail(ErrorCode::too_large, "the turn is over content_bytes_max", "/turn");
-  if (request.metadata.size() > limits.metadata_bytes_max)
-    return fail(ErrorCode::too_large, "metadata is over metadata_bytes_max", "/metadata");
-  if (request.priority > 9) return fail(ErrorCode::invalid_body, "priority is 0 to 9", "/priority");
-  return {};
 }
 
 Result<std::unique_ptr<egress::Outbound>> open_outbound(const Options& options) {
@@ -121,6 +109,7 @@ void Engine::create_async(SessionSpec spec, Done<Session> done) {
 }
 
 void Engine::put_async(std::string session, SessionSpec spec, Precondition precondition, Done<PutResult> done) {
+  if (auto ok = session::check(spec, limits()); !ok) return done(tl::unexpected(std::move(ok.error())));
   const auto bytes = spec.metadata.size();
   impl_->command(session, session::Put{std::move(spec), std::move(precondition)}, bytes, answer(std::move(done)));
 }
@@ -173,7 +162,7 @@ void Engine::import_async(std::string ndjson, std::string name, Done<Session> do
 // ---- messages ----
 
 void Engine::admit_async(std::string session, AdmitRequest request, Precondition precondition, Done<Admitted> done) {
-  if (auto ok = valid(request, limits()); !ok) return done(tl::unexpected(std::move(ok.error())));
+  if (auto ok = session::check(request, limits()); !ok) return done(tl::unexpected(std::move(ok.error())));
   const auto bytes = size_of(request);
   session::Admit admit;
   admit.messages.push_back(std::move(request));
@@ -194,7 +183,7 @@ void Engine::admit_batch_async(std::string session, std::vector<AdmitRequest> re
                                "/messages"));
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    if (auto ok = valid(requests[i], limits()); !ok) {
+    if (auto ok = session::check(requests[i], limits()); !ok) {
       ok.error().pointer = "/messages/" + std::to_string(i) + ok.error().pointer;
       return done(tl::unexpected(std::move(ok.error())));
     }
@@ -224,6 +213,7 @@ void Engine::receipt_async(std::string session, std::string message, Done<Receip
 
 void Engine::edit_async(std::string session, std::string message, MessageEdit edit, Precondition precondition,
                         Done<Message> done) {
+  if (auto ok = session::check(edit, limits()); !ok) return done(tl::unexpected(std::move(ok.error())));
   const auto bytes = edit.turn ? edit.turn->size() : 0;
   impl_->command(session, session::Edit{std::move(message), std::move(edit), std::move(precondition)}, bytes,
                  answer(std::move(done)));
@@ -266,7 +256,8 @@ void Engine::wait_session_async(std::string session, std::uint64_t min_seq, std:
         impl->command(session, session::Get{}, 0, answer(std::move(seen)));
       },
       [min_seq](const Session& s) { return s.last_seq >= min_seq; }, std::move(done));
-  wait->start([&](auto wake) { return impl_->watch(session, std::move(wake)); }, impl_->clock().now() + wait_ms);
+  wait->start([&](auto wake) { return impl_->watch(session, std::move(wake)); },
+              session::later(impl_->clock().now(), wait_ms));
 }
 
 void Engine::wait_message_async(std::string session, std::string message, std::int64_t wait_ms, Done<Message> done) {
@@ -276,12 +267,14 @@ void Engine::wait_message_async(std::string session, std::string message, std::i
         impl->command(session, session::ReadMessage{message}, 0, answer(std::move(seen)));
       },
       [](const Message& m) { return terminal(m.state); }, std::move(done));
-  wait->start([&](auto wake) { return impl_->watch(session, std::move(wake)); }, impl_->clock().now() + wait_ms);
+  wait->start([&](auto wake) { return impl_->watch(session, std::move(wake)); },
+              session::later(impl_->clock().now(), wait_ms));
 }
 
 // ---- the pull path ----
 
 void Engine::claim_async(ClaimRequest request, Done<std::vector<Delivery>> done) {
+  if (auto ok = session::check(request, limits()); !ok) return done(tl::unexpected(std::move(ok.error())));
   impl_->claim(std::move(request), std::move(done));
 }
 

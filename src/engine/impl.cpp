@@ -12,6 +12,7 @@ namespace holdfast {
 namespace {
 
 constexpr Time kHousekeepingMs = 1'000;
+constexpr Time kShredAgainMs = 60'000;  // after one that failed
 
 std::atomic<std::uint64_t> g_engines{0};  // tells the lanes of one thread's engines apart
 
@@ -115,7 +116,7 @@ Result<void> Engine::Impl::start() {
   services_.on_callback = [this](const keys::Callback& callback) { callbacks_->set(keys::callback(callback)); };
   services_.on_mail = [this](const keys::Mail& mail) { mail_->set(keys::mail(mail)); };
   services_.on_push = [this](const std::string& target) { pusher_->wake(target); };
-  services_.on_shredded = [this](const ObjectId&) { shred_later(); };
+  services_.on_shredded = [this](const ObjectId&) { shred_later(kHousekeepingMs); };
   pipeline_.on_broken([this](const Error& error) {
     std::vector<std::function<void(const Error&)>> hooks;
     {
@@ -153,7 +154,7 @@ Result<void> Engine::Impl::start() {
   }
   watch_disk();
   timers_.at(clock().now() + kHousekeepingMs, [this] { housekeeping(); });
-  if (!parts_.identity.clean) shred_later();  // the rewriting that a crash may have kept from happening
+  if (!parts_.identity.clean) shred_later(kHousekeepingMs);  // the rewriting that a crash may have kept from happening
   timers_.at(clock().now(), [this] { reconcile(static_cast<Time>(limits().reconcile_interval_ms)); });
   health_.store(Health::ready, std::memory_order_release);
   // No handler of an earlier process is at work any more.
@@ -176,10 +177,10 @@ Engine::Impl::~Impl() {
   services_.on_mail = [](const keys::Mail&) {};
   services_.on_push = [](const std::string&) {};
   services_.on_shredded = [](const ObjectId&) {};
-  caf::anon_send_exit(dispatcher_, caf::exit_reason::kill);
-  dispatcher_ = nullptr;
-  caf::anon_send_exit(registry_, caf::exit_reason::kill);
-  registry_ = nullptr;
+  for (auto* actor : {&dispatcher_, &registry_}) {
+    if (*actor) caf::anon_send_exit(*actor, caf::exit_reason::kill);  // none: the start failed before
+    *actor = nullptr;
+  }
   router_->close();
   system_.reset();
   pipeline_.stop();
@@ -259,14 +260,24 @@ void Engine::Impl::registry(std::string runtime, runtime::Command command, Done<
   if (lane != nullptr) lane->drain();
 }
 
-// Deleted secrets leave the files of the vault when it is rewritten; one rewrite serves all deletions before it.
-void Engine::Impl::shred_later() {
+void Engine::Impl::shred_later(Time delay) {
+  shred_owed_ = true;
   if (parts_.drive == EngineParts::Drive::stepped || shredding_.exchange(true)) return;
-  timers_.at(clock().now() + kHousekeepingMs, [this] {
-    shredding_.store(false);
-    if (auto ok = parts_.store->compact(Family::vault, {}); !ok)
-      parts_.logger->warn("the vault could not be rewritten after a deletion: {}", ok.error().detail);
+  timers_.at(clock().now() + delay, [this] {
+    offload_.post([this] {
+      if (!shred()) shred_later(kShredAgainMs);
+    });
   });
+}
+
+Result<void> Engine::Impl::shred() {
+  shredding_ = false;
+  shred_owed_ = false;
+  auto done = parts_.store->compact(Family::vault, {});
+  if (done) return done;
+  shred_owed_ = true;
+  parts_.logger->warn("the vault could not be rewritten after a deletion, it is tried again: {}", done.error().detail);
+  return done;
 }
 
 std::optional<Error> Engine::Impl::closed_door() const {
@@ -288,8 +299,8 @@ void Engine::Impl::command(const std::string& session, session::Command command,
 }
 
 void Engine::Impl::command(ObjectId session, session::Command command, std::uint64_t bytes, Answer done) {
-  if (auto closed = closed_door()) return done(tl::unexpected(std::move(*closed)));
   auto permit = permits_.take(bytes + 256);
+  if (auto closed = closed_door()) return done(tl::unexpected(std::move(*closed)));
   if (!permit)
     return done(holdfast::fail(ErrorCode::overloaded, "too much is in flight; nothing was written, retry in a moment"));
   auto envelope = std::make_shared<shell::SessionCommand>(std::move(session), std::move(command), std::move(done));
@@ -433,8 +444,9 @@ Result<Nothing> Engine::Impl::on_turn(std::string handler_class, TurnHandler han
 }
 
 void Engine::Impl::rotate_webhook_secret(Done<std::string> done) {
+  auto permit = std::make_shared<shell::Permits::Permit>(permits_.take(0));
   if (auto closed = closed_door()) return done(tl::unexpected(std::move(*closed)));
-  webhook_keys_.rotate(std::move(done));
+  webhook_keys_.rotate([permit, done = std::move(done)](Result<std::string> secret) { done(std::move(secret)); });
 }
 
 std::string Engine::Impl::mint(std::string_view prefix) { return mint_id(prefix, clock().now(), *parts_.random); }
@@ -463,7 +475,7 @@ void Engine::Impl::close() {
     backups_.stop();
     turns_->stop();  // handlers are told to end, and report while reports are still taken
     auto ready = Health::ready;
-    health_.compare_exchange_strong(ready, Health::draining);
+    const bool served = health_.compare_exchange_strong(ready, Health::draining);
     services_.closing = true;
     router_->cancel();
     offload_.stop();
@@ -471,15 +483,17 @@ void Engine::Impl::close() {
     courier_->stop();
     parts_.outbound->close();
     using News = shell::DispatcherNews::element_type;
-    shell::tell(dispatcher_, std::make_shared<News>(shell::DrainStopped{}), nullptr);
+    if (dispatcher_) shell::tell(dispatcher_, std::make_shared<News>(shell::DrainStopped{}), nullptr);
     if (parts_.drive == EngineParts::Drive::stepped) return;
     timers_.stop();
-    // What has a permit is answered; what is in the pipeline is committed.
+    // What has a permit is answered; what is in the pipeline is committed. Whoever takes a permit looks afterwards
+    // whether the engine is open: it is seen here, or sees the door closed.
     constexpr int kWaitMs = 10'000;
     for (int waited = 0; permits_.in_flight() != 0 && waited < kWaitMs; ++waited)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     pipeline_.stop();
-    if (pipeline_.broken()) return;
+    // Without the mark the next start takes up what this process owes.
+    if (!served || pipeline_.broken() || (shred_owed_ && !shred())) return;
     if (auto ok = mark_clean(*parts_.store); !ok)
       parts_.logger->error("the clean shutdown could not be marked: {}", ok.error().detail);
   });

@@ -101,7 +101,7 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   void close();
 
   [[nodiscard]] const Limits& limits() const noexcept { return parts_.options.limits; }
-  [[nodiscard]] Health health() const noexcept { return health_.load(std::memory_order_acquire); }
+  [[nodiscard]] Health health() const noexcept { return health_.load(); }
   [[nodiscard]] const Signer& signer() const noexcept { return signer_; }
   [[nodiscard]] const StoreIdentity& identity() const noexcept { return parts_.identity; }
   [[nodiscard]] CommitPipeline& pipeline() noexcept { return pipeline_; }
@@ -134,7 +134,9 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   [[nodiscard]] Result<void> fence(const std::string& runtime);
   void submit_claim(shell::PendingClaimPtr claim);
   void look_at_ready();
-  void shred_later();
+  // Rewrites the vault, so that what was deleted leaves its files; once for all deletions before it.
+  void shred_later(Time delay);
+  Result<void> shred();
 
   EngineParts parts_;
   const std::uint64_t number_;
@@ -170,7 +172,8 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   std::atomic<std::uint64_t> reconcile_failures_{0};
   std::atomic<std::uint64_t> reconciled_at_{0};
   std::atomic<Health> health_{Health::recovering};
-  std::atomic<bool> shredding_{false};
+  std::atomic<bool> shredding_{false};   // it is on its way
+  std::atomic<bool> shred_owed_{false};  // something was deleted since it began
   bool abandoned_ = false;
   bool disk_full_ = false;             // when it was last looked at
   std::atomic<bool> refusing_{false};  // a batch was refused since there was space

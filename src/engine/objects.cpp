@@ -8,6 +8,7 @@ namespace {
 
 // What a connection and its message cost, beside the bytes of the message.
 constexpr std::uint64_t kEventBytes = 256;
+constexpr std::string_view kObjectNameRule = "an object's name is [A-Za-z0-9][A-Za-z0-9._~:-]{0,127}";
 
 Done<Reply> without_reply(Done<Nothing> done) {
   return [done = std::move(done)](Result<Reply> reply) {
@@ -56,12 +57,11 @@ const ObjectClass* Engine::Impl::class_of(std::string_view name) const noexcept 
 }
 
 void Engine::Impl::happen(ObjectId id, shell::Happening what, std::uint64_t bytes, Done<Reply> done) {
+  auto permit = permits_.take(bytes + kEventBytes);
   if (auto closed = closed_door()) return done(tl::unexpected(std::move(*closed)));
   if (class_of(id.object_class) == nullptr)
     return done(holdfast::fail(ErrorCode::not_found, "this engine has no class " + id.object_class));
-  if (!valid_name(id.name))
-    return done(holdfast::fail(ErrorCode::invalid_name, "an object's name is [A-Za-z0-9][A-Za-z0-9._~:-]{0,127}"));
-  auto permit = permits_.take(bytes + kEventBytes);
+  if (!valid_name(id.name)) return done(holdfast::fail(ErrorCode::invalid_name, std::string(kObjectNameRule)));
   // A close is not turned away: there are no more of them than there are connections, and none comes twice.
   if (!permit && !std::holds_alternative<shell::OnSocketClose>(what))
     return done(holdfast::fail(ErrorCode::overloaded, "too much is in flight; nothing was written, retry in a moment"));
@@ -91,6 +91,7 @@ void Engine::Impl::open_websocket(std::string object_class, std::string name, Re
 Result<EventPage> Engine::Impl::object_events(const ObjectId& id, const EventQuery& query) {
   if (class_of(id.object_class) == nullptr)
     return holdfast::fail(ErrorCode::not_found, "this engine has no class " + id.object_class);
+  if (!valid_name(id.name)) return holdfast::fail(ErrorCode::invalid_name, std::string(kObjectNameRule));
   return object::read_events(*parts_.store->snapshot(), id, query);
 }
 

@@ -21,6 +21,13 @@ class Wait : public std::enable_shared_from_this<Wait<T>> {
   Wait(shell::Timers& timers, Read read, std::function<bool(const T&)> holds, Done<T> done)
       : timers_(timers), read_(std::move(read)), holds_(std::move(holds)), done_(std::move(done)) {}
 
+  // The engine closes, and drops the timer that kept it.
+  ~Wait() {
+    if (done_) done_(fail(ErrorCode::shutting_down, "the engine was closed while this waited; ask again"));
+  }
+  Wait(const Wait&) = delete;
+  Wait& operator=(const Wait&) = delete;
+
   // The watch is set before the first read, so that nothing falls between the two.
   void start(const Watch& watch, Time deadline) {
     const auto self = this->shared_from_this();
@@ -74,7 +81,7 @@ class Wait : public std::enable_shared_from_this<Wait<T>> {
       if (!result || holds_(*result) || (over_ && !again)) {
         answered_ = true;
         ended = std::move(subscription_);
-        done = std::move(done_);
+        done = std::exchange(done_, nullptr);
         if (timer_) timers_.cancel(*timer_);
       }
     }

@@ -23,6 +23,12 @@ Headers with(Headers headers, const Headers& more) {
   return headers;
 }
 
+std::string upgrade_text(const std::string& path) {
+  std::string text = "GET " + path + " HTTP/1.1\r\nHost: t\r\n";
+  for (const auto& [name, value] : kUpgrade) text += name + ": " + value + "\r\n";
+  return text + "\r\n";
+}
+
 Reply admit(Client& client, const std::string& id, const std::string& content = "x") {
   return client.post(kMessages, prompt(content, "\"id\":\"" + id + "\""));
 }
@@ -373,6 +379,37 @@ TEST_CASE("a WebSocket carries the same envelopes as text frames, replay and liv
   after.reset();
   stopping.join();
   CHECK(code == 0);
+}
+
+TEST_CASE("an upgrade behind a pipelined request comes after its answer") {
+  const Server server;
+  Client client(server.port());
+  admit(client, "a");
+  Client both(server.port());
+  both.send("GET /livez HTTP/1.1\r\nHost: t\r\n\r\n" + upgrade_text(kEvents));
+  const auto first = both.receive();
+  CHECK(first.status == 200);
+  CHECK(first.at("/status") == "live");
+  CHECK(both.receive().status == 101);
+  CHECK(both.until("\"message\":\"a\""));
+  admit(client, "b");
+  CHECK(both.until("\"message\":\"b\""));
+}
+
+TEST_CASE("an upgrade behind an answer that a client takes slowly does not cut it") {
+  const Server server;
+  Client client(server.port());
+  const std::string big(100'000, 'x');
+  for (int i = 0; i < 60; ++i) REQUIRE(client.post("/v1/sessions/big/messages", prompt(big)).status == 202);
+  admit(client, "a");
+  constexpr int kSmall = 4'096;
+  Client slow(server.port(), 10'000, kSmall);
+  slow.send("GET /v1/sessions/big/messages?limit=60 HTTP/1.1\r\nHost: t\r\n\r\n" + upgrade_text(kEvents));
+  const auto page = slow.receive();
+  CHECK(page.status == 200);
+  CHECK(page.count("/items") == 60);
+  CHECK(slow.receive().status == 101);
+  CHECK(slow.until("\"message\":\"a\""));
 }
 
 TEST_CASE("what is no handshake of RFC 6455 is refused") {

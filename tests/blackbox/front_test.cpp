@@ -459,7 +459,7 @@ TEST_CASE("probes, metrics, limits and pages of errors") {
     CHECK(limits.at("/" + name) != "(none)");
 
   // Whatever problem a client meets, its type is a page, for people and for programs.
-  for (int code = 0; code <= static_cast<int>(ErrorCode::insufficient_storage); ++code) {
+  for (int code = 0; code < kErrorCodes; ++code) {
     const auto name = std::string(name_of(static_cast<ErrorCode>(code)));
     INFO(name);
     const auto page = client.get("/errors/" + name);

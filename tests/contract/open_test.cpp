@@ -17,6 +17,13 @@ Result<OpenedStore> open(const TempDir& directory) {
   return open_rocks(directory.path() / "data", 1'700'000'000'000, random, quiet());
 }
 
+std::uintmax_t bytes_of_logs(const std::filesystem::path& directory) {
+  std::uintmax_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory))
+    if (entry.path().extension() == ".log") bytes += entry.file_size();
+  return bytes;
+}
+
 }  // namespace
 
 TEMPLATE_TEST_CASE("open: the identity is made once, and the clean mark counts for one start", "", test::Memory,
@@ -108,6 +115,28 @@ TEST_CASE("open: a data directory is made, private, and reopened") {
   CHECK(reopened->identity.clean);
   CHECK_FALSE(reopened->identity.created);
   CHECK(reopened->store->get(Family::objects, "a").value() == "1");
+}
+
+TEST_CASE("open: the log of a buffered store does not grow ahead, in its first life and in the next") {
+  const TempDir directory;
+  for (int life = 0; life < 2; ++life) {
+    const auto opened = open(directory);
+    REQUIRE(opened);
+    REQUIRE(check_master_key(*opened->store, "check"));
+    WriteSet writes;
+    writes.put(Family::objects, "a", std::string(400, 'a'));
+    for (int n = 0; n < 3; ++n) REQUIRE(test::write(*opened->store, writes, Durability::buffered));
+    CHECK(bytes_of_logs(directory.path() / "data") < 10'000);
+    REQUIRE(mark_clean(*opened->store));
+  }
+}
+
+TEST_CASE("open: the log of a synced store grows ahead behind the rows of its opening") {
+  const TempDir directory;
+  const auto opened = open(directory);
+  REQUIRE(opened);
+  REQUIRE(put(*opened->store, "a", "1"));
+  CHECK(bytes_of_logs(directory.path() / "data") > 200'000);
 }
 
 TEST_CASE("open: a place that is no directory is refused with what to do") {

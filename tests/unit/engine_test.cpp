@@ -5,6 +5,8 @@
 #include <catch2/catch.hpp>
 #include <condition_variable>
 #include <filesystem>
+#include <future>
+#include <limits>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -234,6 +236,89 @@ TEST_CASE("higher priority first, then age") {
   std::vector<std::string> order;
   for (int i = 0; i < 3; ++i) order.push_back(ok(engine->claim(claim)).at(0).session.session);
   CHECK(order == std::vector<std::string>{"high", "middle", "low"});
+}
+
+TEST_CASE("what a host fills in is checked as HTTP checks it") {
+  const Directory directory;
+  auto engine = open(directory);
+  const std::string long_name(300, 'r');
+  const auto message = ok(engine->admit("s", AdmitRequest::prompt("x"))).message;
+
+  SECTION("how long a session lives") {
+    constexpr std::int64_t kTtlMsMax = std::int64_t{1} << 50;
+    SessionSpec spec;
+    for (const auto ttl : {std::numeric_limits<std::int64_t>::max(), kTtlMsMax + 1, std::int64_t{-1}}) {
+      spec.ttl_ms = ttl;
+      CHECK(engine->put("t", spec).error().code == ErrorCode::invalid_body);
+      CHECK(engine->create(spec).error().code == ErrorCode::invalid_body);
+      CHECK(engine->patch("s", "{\"ttl_ms\":" + std::to_string(ttl) + "}").error().code == ErrorCode::invalid_body);
+    }
+    spec.ttl_ms = kTtlMsMax;
+    CHECK(ok(engine->put("t", spec)).session.ttl_ms == kTtlMsMax);
+    CHECK(ok(engine->patch("s", "{\"ttl_ms\":" + std::to_string(kTtlMsMax) + "}")).ttl_ms == kTtlMsMax);
+  }
+  SECTION("how much a session queues") {
+    SessionSpec spec;
+    spec.queue_capacity = 0;
+    CHECK(engine->put("t", spec).error().pointer == "/queue/capacity");
+  }
+  SECTION("who claims, and from which sessions") {
+    ClaimRequest claim;
+    claim.runtime = long_name;
+    CHECK(engine->claim(claim).error().code == ErrorCode::invalid_name);
+    claim.runtime = "r";
+    claim.sessions = {"s", long_name};
+    CHECK(engine->claim(claim).error().pointer == "/sessions/1");
+    claim.sessions = {"s"};
+    CHECK(ok(engine->claim(claim)).size() == 1);
+  }
+  SECTION("what an edit says") {
+    MessageEdit edit;
+    edit.priority = 10;
+    CHECK(engine->edit("s", message, edit).error().code == ErrorCode::invalid_body);
+    edit.priority = 9;
+    CHECK(ok(engine->edit("s", message, edit)).priority == 9);
+    edit.turn = "";
+    CHECK(engine->edit("s", message, edit).error().pointer == "/turn");
+  }
+}
+
+TEST_CASE("a retry and a wait may be asked for later than time goes") {
+  constexpr auto kForEver = std::numeric_limits<std::int64_t>::max();
+  const Directory directory;
+  std::promise<Result<Session>> seen;
+  auto engine = open(directory);
+  ok(engine->admit("s", AdmitRequest::prompt("one")));
+  const auto turn = ok(engine->claim()).at(0);
+  ok(engine->fail({turn.delivery, turn.lease}, {"busy", true, kForEver, ""}));
+  CHECK(ok(engine->claim()).empty());
+  const auto waits_for = ok(engine->message("s", turn.message.message)).waiting_for;
+  REQUIRE(waits_for);
+  CHECK(waits_for->kind == "retry");
+
+  engine->wait_session_async("s", 2, kForEver, [&seen](Result<Session> s) { seen.set_value(std::move(s)); });
+  auto session = seen.get_future();
+  CHECK(session.wait_for(std::chrono::milliseconds(50)) == std::future_status::timeout);
+  ok(engine->admit("s", AdmitRequest::prompt("two")));
+  REQUIRE(session.wait_for(std::chrono::seconds(20)) == std::future_status::ready);
+  CHECK(ok(session.get()).last_seq == 2);
+}
+
+TEST_CASE("a completion that throws is called once, and the session goes on") {
+  const Directory directory;
+  int answers = 0;
+  std::promise<bool> put;
+  auto engine = open(directory);
+  // There is nothing of this session yet, so it is answered within the call.
+  engine->get_async("s", [&answers](const Result<Session>&) {
+    ++answers;
+    throw std::runtime_error("as asked");
+  });
+  CHECK(answers == 1);
+  engine->put_async("s", {}, {}, [&put](const Result<PutResult>& result) { put.set_value(result.has_value()); });
+  auto done = put.get_future();
+  REQUIRE(done.wait_for(std::chrono::seconds(20)) == std::future_status::ready);
+  CHECK(done.get());
 }
 
 TEST_CASE("the door is closed in front of what is over its bounds, and after close()") {

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <condition_variable>
 #include <holdfast/engine.hpp>
+#include <limits>
 #include <thread>
 
 #include "tests/support/server.hpp"
@@ -114,6 +115,12 @@ class Awaiter final : public Object {
       co_await ctx.sync();
       throw std::runtime_error("after the first write was durable");
     }
+    if (path == "/start_throws" || path == "/write_and_start_throws") {
+      if (path == "/write_and_start_throws") put(ctx, n_ + 1);
+      const Start<Nothing> broken = [](const Done<Nothing>&) { throw std::runtime_error("as asked"); };
+      (void)co_await ctx.wait_for(broken);
+    }
+    if (path == "/sleep_for_ever") co_await ctx.sleep(std::numeric_limits<Time>::max());
     if (path == "/foreign") co_await std::suspend_always{};
     if (path == "/mail") {  // body: to whom
       put(ctx, n_ - 1);
@@ -130,6 +137,13 @@ class Awaiter final : public Object {
     }
     if (path == "/mail_session") {
       co_return Reply::text(std::to_string(ctx.enqueue(request.body, AdmitRequest::prompt("from an object"))));
+    }
+    if (path == "/mail_unsound") {
+      auto message = AdmitRequest::prompt("from an object");
+      if (request.body == "priority") message.priority = 10;
+      if (request.body == "id") message.id = "no name!";
+      if (request.body == "turn") message.turn.clear();
+      ctx.enqueue("s1", std::move(message));
     }
     if (path == "/mail_nobody") ctx.enqueue({"awaiter", "no name!"}, "1");
     if (path == "/list") co_return Reply::text(ctx.storage().get("list").value_or(""));
@@ -272,6 +286,46 @@ TEST_CASE("a handler that awaits what its Context did not offer ends with an err
   CHECK(engine.ask("a", "/foreign") == "internal");
   CHECK(g_ended == ended + 1);
   CHECK(engine.ask("a", "/add") == "200 1");
+}
+
+TEST_CASE("a Start that throws ends its handler with an error, and the object goes on", "[engine][objects]") {
+  const test::TemporaryDirectory directory;
+  Opened engine(directory / "data");
+  for (const std::string path : {"/start_throws", "/write_and_start_throws"}) {
+    auto answer = engine.ask_later("a", path);
+    REQUIRE(answer.wait_for(20s) == std::future_status::ready);
+    CHECK(answer.get() == "internal");
+  }
+  auto value = engine.ask_later("a", "/value");
+  REQUIRE(value.wait_for(20s) == std::future_status::ready);
+  CHECK(value.get() == "200 1");  // written before the await
+}
+
+TEST_CASE("a completion that throws is called once, and the object goes on", "[engine][objects]") {
+  const test::TemporaryDirectory directory;
+  int answers = 0;
+  Opened engine(directory / "data");
+  // Neither writes, so both are answered within the call.
+  for (const std::string path : {"/value", "/mail_nobody"}) {
+    engine->call_async("awaiter", "a", {"POST", path, ""}, [&answers](const Result<Reply>&) {
+      ++answers;
+      throw std::runtime_error("as asked");
+    });
+  }
+  CHECK(answers == 2);
+  auto value = engine.ask_later("a", "/add");
+  REQUIRE(value.wait_for(20s) == std::future_status::ready);
+  CHECK(value.get() == "200 1");
+}
+
+TEST_CASE("a sleep that ends later than time goes lasts until the engine closes", "[engine][objects]") {
+  const test::TemporaryDirectory directory;
+  Opened engine(directory / "data");
+  auto sleeping = engine.ask_later("a", "/sleep_for_ever");
+  CHECK(sleeping.wait_for(50ms) == std::future_status::timeout);
+  CHECK(engine.ask("a", "/add") == "200 1");
+  engine.close();
+  CHECK(sleeping.get() == "shutting_down");
 }
 
 TEST_CASE("while a handler awaits, other events enter and see what it wrote before", "[engine][objects]") {
@@ -424,6 +478,20 @@ TEST_CASE("mail whose receiver throws is sent again, and given up with an event 
   const auto event = engine->object_events("awaiter", "a")->items[0];
   CHECK(event.type == "object.message_failed");
   CHECK(event.data.find(R"("session":"s1","seq":3,"code":"gone")") != std::string::npos);
+}
+
+TEST_CASE("a message to a session is checked when it is enqueued, as Engine::admit checks it", "[engine][objects]") {
+  const test::TemporaryDirectory directory;
+  {
+    Opened engine(directory / "data");
+    CHECK(engine.ask("a", "/mail_unsound", "priority") == "invalid_body");
+    CHECK(engine.ask("a", "/mail_unsound", "id") == "invalid_name");
+    CHECK(engine.ask("a", "/mail_unsound", "turn") == "invalid_body");
+    CHECK(engine.ask("a", "/mail_session", "s1") == "200 1");
+    CHECK(eventually([&] { return engine->get("s1").has_value(); }));
+  }
+  Opened engine(directory / "data");
+  CHECK(engine->messages("s1")->items.size() == 1);
 }
 
 TEST_CASE("deferred work runs elsewhere and comes back as an event", "[engine][objects]") {

@@ -11,13 +11,19 @@ namespace holdfast {
 namespace {
 
 std::vector<std::string> g_closed;  // "code reason attachment" of each on_websocket_close
+std::function<void()> g_on_evict;   // runs once
+int g_activated = 0;
 
 // Does what the first word of a message says.
 class Line final : public Object {
  public:
   Task<> on_activate(Context& ctx) override {
+    ++g_activated;
     ctx.set_auto_response("ping", "pong");
     return {};
+  }
+  void on_evict() noexcept override {
+    if (const auto hook = std::exchange(g_on_evict, nullptr)) hook();
   }
   Task<Reply> on_request(Context& ctx, const Request& request) override {
     if (request.path == "/open") return Reply::text(std::to_string(ctx.websockets().size()));
@@ -305,6 +311,26 @@ TEST_CASE("connections outlive the instance, and an automatic answer does not wa
   CHECK(ann.ask("tell ann") == "taken");
   CHECK(ann.screen->take() == Seen{"6", "for ann"});
   CHECK(stage->stats().activations == activations + 1);
+}
+
+TEST_CASE("what comes while an object leaves memory finds all that its instance sets", "[engine][objects][sockets]") {
+  Stage stage;
+  CHECK(stage.get("/open") == "0");
+  const int activated = g_activated;
+  std::string got;
+  g_on_evict = [&] {
+    stage->call("line", "one", {"GET", "/open", ""}, nullptr, [&](Result<Reply> r) { got = r ? r->body : "error"; });
+    stage.run();
+  };
+  stage.pass(120'000);
+  CHECK_FALSE(g_on_evict);
+  CHECK(got == "0");
+  CHECK(g_activated == activated + 1);
+  CHECK(stage->sockets().auto_response({std::string(kDefaultProject), "one", "line"}, "ping") == "pong");
+  CHECK(stage->stats().evictions == 0);
+  stage.pass(120'000);
+  CHECK(stage->stats().evictions == 1);
+  CHECK(stage->sockets().auto_response({std::string(kDefaultProject), "one", "line"}, "ping").empty());
 }
 
 }  // namespace holdfast

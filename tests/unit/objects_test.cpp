@@ -297,4 +297,18 @@ TEST_CASE("an object's events are read in order, and wake who watches", "[engine
   CHECK(engine->object_events("counter", "a", query)->items.size() == 1);
 }
 
+TEST_CASE("nothing comes after the last event that there can be, and of no object", "[engine][objects]") {
+  const test::TemporaryDirectory directory;
+  Opened engine(directory / "data");
+  CHECK(engine.ask("a", "/emit", "1") == "204 ");
+  EventQuery query;
+  query.after = UINT64_MAX;
+  const auto page = engine->object_events("counter", "a", query);
+  REQUIRE(page);
+  CHECK(page->items.empty());
+  CHECK(page->next == UINT64_MAX);
+  CHECK_FALSE(page->more);
+  CHECK(engine->object_events("counter", std::string(300, 'a')).error().code == ErrorCode::invalid_name);
+}
+
 }  // namespace holdfast

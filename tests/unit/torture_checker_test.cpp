@@ -174,6 +174,15 @@ struct Plant {
 const std::vector<Plant>& plants() {
   static const std::vector<Plant> all{
       {"an acknowledged message is lost", Rule::survives, [](History& h) { h.messages.pop_back(); }},
+      {"an acknowledged message that is sent again is refused for a full queue", Rule::once,
+       [](History& h) {
+         auto again = find(h, Kind::admit, "m2");
+         again.outcome = Outcome::refused;
+         again.code = "queue_full";
+         again.begin_us = again.end_us + 1;
+         again.end_us = again.begin_us + 5;
+         h.operations.push_back(again);
+       }},
       {"an acknowledged message has another seq", Rule::survives,
        [](History& h) { find(h, Kind::admit, "m2").seq = 7; }},
       {"an acknowledged message has another body", Rule::survives,
