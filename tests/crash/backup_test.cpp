@@ -167,6 +167,35 @@ TEST_CASE("a second backup copies only what is new, and --keep removes the oldes
   CHECK(gone.errors.find("--list") != std::string::npos);
 }
 
+TEST_CASE("restore --at TIME takes the newest backup that had begun by then") {
+  const TemporaryDirectory place;
+  Server server({"--log-level", "error"});
+  const auto backups = place / "backups";
+  const auto admit_and_back_up = [&](const std::string& session) {
+    REQUIRE(Client(server.port()).post("/v1/sessions/" + session + "/messages", message_body("m")).status == 202);
+    REQUIRE(server.terminate() == 0);
+    const auto made = run({"backup", "--to", backups, "--data", server.data(), "--with-master-key", "--json"});
+    REQUIRE(made.code == 0);
+    server.start();
+    return Reply{200, {}, made.output}.at("/began_at");
+  };
+  const auto early = admit_and_back_up("early");
+  const auto later = admit_and_back_up("later");
+  REQUIRE(early < later);
+  for (const auto& at : {early, later}) {
+    INFO(at);
+    const auto data = place / ("of-" + at);
+    REQUIRE(run({"restore", "--from", backups, "--data", data, "--at", at}).code == 0);
+    server.kill9();
+    fs::remove_all(server.data());
+    fs::rename(data, server.data());
+    server.start();
+    Client client(server.port());
+    CHECK(client.get("/v1/sessions/early").status == 200);
+    CHECK(client.get("/v1/sessions/later").status == (at == early ? 404 : 200));
+  }
+}
+
 TEST_CASE("a byte that was flipped in a backup is found, by --verify and by a restore") {
   const TemporaryDirectory place;
   Server server({"--log-level", "error"});

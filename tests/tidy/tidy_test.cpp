@@ -80,6 +80,17 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+// The releases of a changelog, "1.2.3", in its order.
+std::vector<std::string> versions_in(const std::string& changelog) {
+  constexpr std::string_view kHead = "## [";
+  std::vector<std::string> versions;
+  for (const auto& line : lines_of(changelog)) {
+    if (!line.starts_with(kHead) || line.size() <= kHead.size() || std::isdigit(line[kHead.size()]) == 0) continue;
+    versions.push_back(line.substr(kHead.size(), line.find(']') - kHead.size()));
+  }
+  return versions;
+}
+
 std::string joined(const Complaints& complaints) {
   std::string out;
   for (const auto& complaint : complaints) out += "\n  " + complaint;
@@ -545,6 +556,20 @@ TEST_CASE("tidy: links lead somewhere", "[tidy]") {
   const std::vector<std::string> places{"README.md",  "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs",
                                         "benchmarks", "examples",        "clients",      "packaging",   "tests"};
   CHECK_NONE(dead_links(top(), files_in(places, {".md"})));
+}
+
+TEST_CASE("tidy: every version of the changelog has left a store that later ones must open", "[tidy]") {
+  const auto kept = [](const std::string& version) {
+    return fs::is_directory(top() / "tests/stores" / ("v" + version));
+  };
+  CHECK(versions_in("## [Unreleased]\n## [1.2.3] - 2026-01-02\n### Added\n## [0.1.0]\n") ==
+        std::vector<std::string>{"1.2.3", "0.1.0"});
+  CHECK(kept("0.1.0"));
+  CHECK_FALSE(kept("0.0.0"));
+  for (const auto& version : versions_in(slurp(top() / "CHANGELOG.md"))) {
+    INFO("tests/unit/upgrade_test.cpp says how to write the store of version " << version);
+    CHECK(kept(version));
+  }
 }
 
 TEST_CASE("tidy: a file reads in one sitting", "[tidy]") {

@@ -39,9 +39,20 @@ void check_rows(const SessionHistory& session, const Admissions& admissions, Fin
   }
 }
 
+// What was acknowledged and is sent again as it was gets the first answer, also on a full queue.
+void check_denied(const std::string& id, const Operation& denied, const Admission& a, Findings& findings) {
+  const bool was_there = std::any_of(a.tries.begin(), a.tries.end(), [&](const auto* other) {
+    return other->outcome == Outcome::ok && other->end_us < denied.begin_us && other->sent_hash == denied.sent_hash;
+  });
+  if (!was_there) return;
+  findings.expect(denied.code != "queue_full" && denied.code != "idempotency_mismatch", Rule::once,
+                  [&] { return id + " was acknowledged, sent again as it was, and answered " + denied.code; }, {id});
+}
+
 void check_replays(const std::string& id, const Admission& a, Findings& findings) {
   const Operation* first_ok = nullptr;
   for (const auto* t : a.tries) {
+    if (t->outcome == Outcome::refused) check_denied(id, *t, a, findings);
     if (t->outcome != Outcome::ok) continue;
     findings.expect(t->sent_hash == t->body_hash, Rule::once,
                     [&] { return id + " was answered with the hash of another body than was sent"; }, {id});

@@ -62,6 +62,7 @@ std::string command_of(const TortureOptions& o) {
   add("--workers", o.workers, defaults.workers);
   add("--readers", o.readers, defaults.readers);
   add("--sessions", o.sessions, defaults.sessions);
+  add("--ready-seconds", o.ready_seconds, defaults.ready_seconds);
   return text;
 }
 
