@@ -36,6 +36,7 @@ tsan: deps     ## the tests under the thread sanitizer
 	ctest --preset tsan --no-tests=error
 
 bench: build   ## throughput and latency beside the floor, in one run
+	cmake --build --preset release -j $(JOBS) --target floor
 	sh benchmarks/compare.sh
 
 format:        ## clang-format over every source

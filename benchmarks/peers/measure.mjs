@@ -1,7 +1,7 @@
 // What every measurement here shares: the load, the count of syncs, medians, progress, and a place for the data.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -158,8 +158,17 @@ async function traced(name, kind, work, words, what) {
   }
 }
 
-// How many requests share one sync, as the kernel sees it, on 100 objects that are there already; null when there is no
-// strace that may trace. They are grouped as they are without it. `apply` is count() or append(); `first(server)` writes
+// Flushes that the disk below `path` has completed, for whoever; null where the kernel does not count them.
+function flushesOf(path) {
+  const { dev } = statSync(path);
+  const [major, minor] = [(dev >>> 8) & 0xfff, (dev & 0xff) | ((dev >>> 12) & 0xfff00)];
+  const disk = readFileSync("/proc/diskstats", "utf8").split("\n").map((line) => line.trim().split(/\s+/).map(Number))
+    .find((fields) => fields[0] === major && fields[1] === minor);
+  return disk?.[18] > 0 ? disk[18] : null;
+}
+
+// How many requests share one sync, as the kernel sees it, and one flush of the disk, on 100 objects that are there
+// already; null when there is no strace that may trace. They are grouped as they are without it. `apply` is count() or append(); `first(server)` writes
 // each object once.
 export function syncsOf(name, kind, work, { first, apply, cells }) {
   progress(`syncs of ${name}`);
@@ -169,9 +178,12 @@ export function syncsOf(name, kind, work, { first, apply, cells }) {
     const counted = [];
     for (const [connections, requests] of cells) {
       const before = lines().filter((line) => syncs.test(line)).length;
+      const flushed = flushesOf(server.data);
       const { answered } = await apply(server, { objects: 100, connections, requests });
       const made = lines().filter((line) => syncs.test(line)).length - before;
-      counted.push({ connections, requests: answered, syncs: made, requests_per_sync: made === 0 ? null : answered / made });
+      const flushes = flushed === null ? null : flushesOf(server.data) - flushed;
+      const share = (n) => n ? answered / n : null;
+      counted.push({ connections, requests: answered, syncs: made, flushes, requests_per_sync: share(made), requests_per_flush: share(flushes) });
     }
     return counted;
   });

@@ -18,7 +18,8 @@ const usage = `usage: benchmarks/peers/run.sh [OPTION]...
   --connections LIST    [1,64,256]
   --sessions LIST       chosen from uniformly [1,100,10000]
   --stored LIST         sessions in the store of Holdfast, for what they cost; 0: none [1000,10000,100000,1000000,10000000]
-  --stored-peers N      sessions in the stores of those that can be filled fast; 0: none [1000000]
+  --stored-rounds N     for the throughput with so many [7]
+  --stored-peers LIST   sessions in the stores of those that can be filled fast; 0: none [100000,1000000]
   --seed N              of the choice of sessions [1]
   --data DIR            for the stores, on the disk to be measured; up to 10 GB, removed at the end [build/peers.data]
   --out DIR             for peers.json and the plots [benchmarks/results/peers]
@@ -31,14 +32,14 @@ Examples:
 `;
 const text = { type: "string" };
 const { values: given } = parseArgs({ options: { only: text, rounds: text, seconds: text, warmup: text, connections: text, sessions: text,
-  stored: text, "stored-peers": text, seed: text, data: text, out: text, quick: { type: "boolean" }, help: { type: "boolean" } } });
+  stored: text, "stored-rounds": text, "stored-peers": text, seed: text, data: text, out: text, quick: { type: "boolean" }, help: { type: "boolean" } } });
 if (given.help) {
   process.stdout.write(usage);
   process.exit(0);
 }
 const usual = { only: Object.keys(kinds).join(","), rounds: "3", seconds: "1.5", warmup: "0.5", connections: "1,64,256", sessions: "1,100,10000",
-  stored: "1000,10000,100000,1000000,10000000", "stored-peers": "1000000", seed: "1", data: "build/peers.data", out: "benchmarks/results/peers" };
-const quick = { rounds: "1", seconds: "0.8", warmup: "0.2", sessions: "1,100,1000", stored: "1000,10000,100000", "stored-peers": "10000", out: "build/peers.quick" };
+  stored: "1000,10000,100000,1000000,10000000", "stored-rounds": "7", "stored-peers": "100000,1000000", seed: "1", data: "build/peers.data", out: "benchmarks/results/peers" };
+const quick = { rounds: "1", seconds: "0.8", warmup: "0.2", sessions: "1,100,1000", stored: "1000,10000,100000", "stored-rounds": "1", "stored-peers": "10000", out: "build/peers.quick" };
 const options = { ...usual, ...given.quick ? quick : {}, ...given };
 const rounds = Number(options.rounds);
 const kFillSeconds = 150;  // for the slowest of those that are filled at the same time
@@ -213,8 +214,9 @@ async function measureStored(result) {
       await fill(stores.get(n), Math.min(n, kStoredBeside));
       stores.get(n).pause();
     }
-    for (let round = 0; round < rounds; ++round) {
-      progress(`${stored} sessions stored: round ${round + 1} of ${rounds}`);
+    const storedRounds = Number(options["stored-rounds"]);
+    for (let round = 0; round < storedRounds; ++round) {
+      progress(`${stored} sessions stored: round ${round + 1} of ${storedRounds}`);
       row.rounds.push({ beside: await speedOf(kStoredBeside, kStoredBeside, round), active: await speedOf(stored, active, round),
         all: await speedOf(stored, stored, round) });
     }
@@ -230,8 +232,8 @@ async function measureStored(result) {
 }
 
 async function measureStoredPeers(result) {
-  const stored = Number(options["stored-peers"]);
-  for (const name of names.filter((one) => kinds[one].fill && stored > 0)) {
+  const sizes = list(options["stored-peers"]).filter((n) => n > 0);
+  for (const [name, stored] of names.filter((one) => kinds[one].fill).flatMap((one) => sizes.map((n) => [one, n]))) {
     progress(`${stored} sessions on ${name}`);
     const directory = temporary(join(work, "stored."));
     const server = await Server.start(name, kinds[name], directory);

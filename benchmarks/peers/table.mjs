@@ -25,7 +25,7 @@ const ratio = (cell, one, other, field) => median(cell.rounds.map((turn) => turn
 // Whether an answer waits for the disk, as the kernel saw it; undefined: nobody looked.
 function durable({ syncs, delayed }, name) {
   const one = syncs[name]?.find(({ connections }) => connections === 1);
-  return one && delayed[name] && one.requests_per_sync !== null && one.requests_per_sync <= kAlone && delayed[name].p50_ms >= delayed[name].delay_ms;
+  return one && delayed[name] && one.requests_per_sync !== null && one.requests_per_sync <= kAlone && (one.requests_per_flush ?? 1) <= kAlone && delayed[name].p50_ms >= delayed[name].delay_ms;
 }
 const title = (result, name) => `${kinds[name].title}${durable(result, name) === false ? ", **not durable**" : ""}`;
 
@@ -51,21 +51,31 @@ function syncs(result) {
   const counted = shown(result).filter((name) => result.syncs[name]);
   if (counted.length === 0) return "Syncs were not counted: there is no strace here that may trace.\n";
   const share = ({ requests_per_sync }) => requests_per_sync === null ? "no sync" : requests_per_sync.toFixed(2);
-  return table(["", ...result.syncs[counted[0]].map(({ connections }) => `requests of one sync, ${connections} connection${connections === 1 ? "" : "s"}`), `p50 with ${result.delayed[counted[0]]?.delay_ms} ms more for each sync`, "it syncs", "version"],
-    counted.map((name) => [title(result, name), ...result.syncs[name].map(share), `${ms(result.delayed[name]?.p50_ms ?? NaN)} ms`, kinds[name].how, result.versions[name]]));
+  const flushed = ([{ requests_per_flush }]) => requests_per_flush?.toFixed(2) ?? "not counted";
+  return table(["", ...result.syncs[counted[0]].map(({ connections }) => `requests of one sync, ${connections} connection${connections === 1 ? "" : "s"}`), "requests of one flush of the disk, 1 connection", `p50 with ${result.delayed[counted[0]]?.delay_ms} ms more for each sync`, "it syncs", "version"],
+    counted.map((name) => [title(result, name), ...result.syncs[name].map(share), flushed(result.syncs[name]), `${ms(result.delayed[name]?.p50_ms ?? NaN)} ms`, kinds[name].how, result.versions[name]]));
 }
+
+// A store that scale_bench made and a server opened: no session is in memory.
+const made = (row) => row.memory_bytes_each === null;
 
 function costs(result) {
   const rows = [...result.stored].sort((a, b) => a.sessions - b.sessions);
   return table(["sessions stored, a message of 256 bytes in each", "", "disk", "disk for each", "memory", "memory for each", "ready after `kill -9`, s", "first answer, s"],
-    rows.map((row) => [rate(row.sessions), kinds[row.server].title, bytes(row.disk_bytes), bytes(row.disk_bytes_each),
-      bytes(row.memory_bytes), row.memory_bytes_each === null ? "none is live" : bytes(row.memory_bytes_each), seconds(row.ready_s), seconds(row.first_answer_s)]));
+    rows.map((row) => [rate(row.sessions), `${kinds[row.server].title}${made(row) ? ", made in process" : ""}`, bytes(row.disk_bytes), bytes(row.disk_bytes_each),
+      bytes(row.memory_bytes), made(row) ? "none is live" : bytes(row.memory_bytes_each), seconds(row.ready_s), seconds(row.first_answer_s)]));
+}
+
+// The median of the rounds' ratios, the least and the largest.
+function ratios({ rounds }, field) {
+  const all = rounds.map((round) => round[field] / round.beside);
+  return `${median(all).toFixed(2)} (${Math.min(...all).toFixed(2)} to ${Math.max(...all).toFixed(2)})`;
 }
 
 function storedSpeeds({ stored_throughput: rows }) {
   if (rows.length === 0) return "";
   return table(["sessions stored in Holdfast", "10 000 of them in use, requests/s", "of what it does with 10 000 stored", "all of them in use, requests/s", "of what it does with 10 000 stored", "memory then"],
-    rows.map((row) => [rate(row.stored), rate(row.requests_per_second_active), row.ratio_active.toFixed(2), rate(row.requests_per_second), row.ratio.toFixed(2),
+    rows.map((row) => [rate(row.stored), rate(row.requests_per_second_active), ratios(row, "active"), rate(row.requests_per_second), ratios(row, "all"),
       bytes(row.memory_bytes)]));
 }
 
@@ -122,13 +132,14 @@ export function draw(result, directory) {
   write("throughput.svg", over("sessions", "connections", "Appends a second", "requests_per_second", rate));
   write("latency.svg", over("sessions", "connections", "Latency of an append, p50 in ms", "p50_ms", ms));
   write("sessions.svg", over("connections", "sessions", "Appends a second, by the number of sessions", "requests_per_second", rate));
+  write("sessions_latency.svg", over("connections", "sessions", "Latency of an append by the number of sessions, p50 in ms", "p50_ms", ms));
   if (result.stored.length > 0) write("stored.svg", storedPlot(result, series));
 }
 
 function storedPlot(result, series) {
   const sizes = [...new Set(result.stored.map(({ sessions }) => sessions))].sort((a, b) => a - b);
   const points = sizes.map((n) => n >= 1e6 ? `${n / 1e6}M` : n >= 1e3 ? `${n / 1e3}k` : String(n));
-  const at = (server, sessions) => result.stored.filter((row) => row.server === server && row.sessions === sessions).at(-1);
+  const at = (server, sessions) => result.stored.filter((row) => row.server === server && row.sessions === sessions && made(row) === (server === "holdfast"))[0];
   const lines = (value) => Object.fromEntries(series.map(([name]) => [name, sizes.map((n) => at(name, n) && value(at(name, n)))]));
   const speedOf = (n) => result.stored_throughput.find(({ stored }) => stored === n);
   const panels = [
@@ -136,7 +147,7 @@ function storedPlot(result, series) {
     { title: "memory, MiB", lines: lines((row) => row.memory_bytes / 2 ** 20), label: rate },
     { title: "first answer after kill -9, s", lines: lines((row) => row.first_answer_s), label: (n) => n.toFixed(2) },
   ];
-  const drawn = [...series];
+  const drawn = series.map(([name, title]) => [name, name === "holdfast" ? `${title}, made in process` : title]);
   if (result.stored_throughput.length > 0) {
     drawn.push(["all", "Holdfast, all sessions in use"]);
     panels.push({ title: "appends a second", label: (n) => `${(n / 1000).toFixed(1)}k`,
