@@ -183,7 +183,8 @@ class HOLDFAST_API Engine {
   // backup was read back. Errors: conflict (one is under way), invalid_request (not a directory for backups of this
   // store), insufficient_storage, internal; earlier backups are as they were.
   Result<Backup> backup(const BackupRequest& request);
-  Result<BackupStatus> start_backup(BackupRequest request);  // the same on a thread of the engine
+  // The same on a thread of the engine. Errors: overloaded, too: there is no thread to be had.
+  Result<BackupStatus> start_backup(BackupRequest request);
   [[nodiscard]] BackupStatus backup_status() const;
   // Oldest first. Errors: invalid_request (there are none in the directory), conflict (one is being made there).
   [[nodiscard]] static Result<std::vector<Backup>> backups(const std::filesystem::path& directory);

@@ -340,7 +340,8 @@ class HOLDFAST_API Context {
   // here. The answer is its number. Errors: invalid_name, too_large.
   virtual std::uint64_t enqueue(const ObjectName& to, std::string body) = 0;
   // The same to a session: its message is admitted exactly once. Without an id it gets one made of this object and the
-  // number. Errors: invalid_body for a message with secrets, which are not kept here.
+  // number. Errors: as Engine::admit for what it holds; invalid_body for a message with secrets, which are not kept
+  // here.
   virtual std::uint64_t enqueue(const std::string& session, AdmitRequest message) = 0;
   // Runs `work` on a thread of the engine; what it answers comes back as an event of its own, in `then`. Not durable:
   // gone when the process ends. If `work` throws, the event object.defer_failed is emitted.
@@ -393,7 +394,8 @@ class HOLDFAST_API Context {
     if (ended->second) std::rethrow_exception(ended->second);
     if constexpr (!std::is_void_v<Answer>) co_return std::move(*ended->first);
   }
-  // Anything else that answers later. The completion may be called from any thread, once.
+  // Anything else that answers later. The completion may be called from any thread, once. If `start` itself throws, the
+  // handler ends as if it had thrown there.
   //
   //     const holdfast::Start<Row> query = [db, id](holdfast::Done<Row> done) { db->find(id, std::move(done)); };
   //     const auto row = co_await ctx.wait_for(query);
