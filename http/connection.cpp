@@ -475,6 +475,7 @@ void Connection::stop() {
       return;
     case Phase::handing_over:  // what is written goes out; nobody would stop the other protocol
       taker_ = nullptr;
+      if (!writing_) return close();
       phase_ = Phase::closing;
       return;
     case Phase::lingering: read_deadline_ = std::min(read_deadline_, thread_->now_ms() + kLingerStoppingMs); return;

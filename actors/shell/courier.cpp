@@ -49,13 +49,12 @@ void Courier::read(const keys::Callback& callback, const Place& place) {
 
 void Courier::read_later(const keys::Callback& callback) {
   constexpr Time kAgainMs = 1'000;
-  services_.timers.at(services_.clock.now() + kAgainMs, [this, callback] {
-    {
-      const std::lock_guard lock(mutex_);
-      if (stopped_) return;
-    }
-    read(callback, std::nullopt);
-  });
+  {
+    const std::lock_guard lock(mutex_);
+    --outstanding_;  // one that can never be read must not keep others out
+  }
+  services_.timers.at(services_.clock.now() + kAgainMs,
+                      [&services = services_, callback] { services.on_callback(callback); });
 }
 
 bool Courier::enter(const keys::Callback& callback, const std::string& origin) {

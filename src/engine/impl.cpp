@@ -265,17 +265,18 @@ void Engine::Impl::shred_later(Time delay) {
   if (parts_.drive == EngineParts::Drive::stepped || shredding_.exchange(true)) return;
   timers_.at(clock().now() + delay, [this] {
     offload_.post([this] {
-      if (!shred()) shred_later(kShredAgainMs);
+      const bool done = shred().has_value();
+      if (shred_owed_) shred_later(done ? kHousekeepingMs : kShredAgainMs);
     });
   });
 }
 
 Result<void> Engine::Impl::shred() {
-  shredding_ = false;
   shred_owed_ = false;
   auto done = parts_.store->compact(Family::vault, {});
+  if (!done) shred_owed_ = true;
+  shredding_ = false;
   if (done) return done;
-  shred_owed_ = true;
   parts_.logger->warn("the vault could not be rewritten after a deletion, it is tried again: {}", done.error().detail);
   return done;
 }

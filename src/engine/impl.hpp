@@ -172,7 +172,7 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   std::atomic<std::uint64_t> reconcile_failures_{0};
   std::atomic<std::uint64_t> reconciled_at_{0};
   std::atomic<Health> health_{Health::recovering};
-  std::atomic<bool> shredding_{false};   // it is on its way
+  std::atomic<bool> shredding_{false};   // it is on its way, or under way
   std::atomic<bool> shred_owed_{false};  // something was deleted since it began
   bool abandoned_ = false;
   bool disk_full_ = false;             // when it was last looked at
