@@ -20,8 +20,9 @@ namespace holdfast {
 
 struct CommitMeterLimits {
   std::int64_t slow_ms = 250;
-  std::int64_t delay_ms = 0;         // of the queue, beyond which it may stand; 0: it never does
-  std::int64_t lent_micros = 1'000;  // a sync that took longer is no work for a thread that has other things to do
+  std::int64_t delay_ms = 0;           // of the queue, beyond which it may stand; 0: it never does
+  std::int64_t lent_micros = 1'000;    // a sync that took longer is no work for a thread that has other things to do
+  std::int64_t gather_micros = 1'000;  // for so long at most the writer waits for who is about to hand in more
 };
 
 class CommitMeter {

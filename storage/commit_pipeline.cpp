@@ -13,9 +13,11 @@ namespace {
 // The pipeline that this thread is about to lend itself to.
 struct Lending {
   CommitPipeline* pipeline = nullptr;
+  CommitQueue* queue = nullptr;  // of the outermost; it runs when that has ended, and need not be woken for it
   std::size_t commits_max = 0;
   std::size_t outer_max = 0;  // of the lending that others are within
   unsigned depth = 0;
+  bool gathers = false;                                                               // it wakes the writer at its end
   enum class Commits : std::uint8_t { none, mine, writers } commits = Commits::none;  // those that are open
 };
 thread_local Lending t_lending;
@@ -32,21 +34,28 @@ CommitPipeline::CommitPipeline(Store& store, Durability durability, std::uint64_
       durability_(durability),
       batch_bytes_max_(batch_bytes_max),
       lent_micros_(limits.lent_micros),
+      gather_(limits.gather_micros),
       meter_(limits),
       open_(store.make_batch()),
       writing_(store.make_batch()) {}
 
 CommitPipeline::~CommitPipeline() { stop(); }
 
-std::uint64_t CommitPipeline::hand_in(const WriteSet& writes, std::uint64_t epoch, Completion done, WriteSetPtr held) {
+std::uint64_t CommitPipeline::hand_in(const WriteSet& writes, std::uint64_t epoch, Pending pending, Runs runs) {
   const auto at = CommitMeter::now();
+  const bool mine = runs == Runs::anywhere && t_lending.pipeline == this && t_lending.depth == 1;
+  auto* const queue = mine ? t_lending.queue : nullptr;
   std::unique_lock lock(mutex_);
   wait_for_room(lock);
   const bool late = epoch != epoch_.load(std::memory_order_relaxed);
   if (!late) ++last_;
   if (!late && outcome_) open_->append(writes);
-  pending_.push_back(
-      {std::move(done), at, late ? Pending::Fate::refused : Pending::Fate::of_the_batch, std::move(held)});
+  if (late) pending.fate = Pending::Fate::refused;
+  auto& waiting = queue != nullptr && !late ? queue->open : pending_;
+  if (waiting.capacity() == 0) waiting.reserve(kCommitsGathered);
+  waiting.push_back(std::move(pending));
+  at_.push_back(at);
+  ++waiting_;
   const std::uint64_t commit = last_;
   wake_writer(lock);
   return commit;
@@ -63,7 +72,8 @@ void CommitPipeline::after(std::uint64_t commit, std::uint64_t epoch, Completion
       if (!refused && commit <= taken_) {
         late_.push_back({std::move(done)});
       } else {
-        pending_.push_back({std::move(done), 0, refused ? Pending::Fate::refused : Pending::Fate::of_the_batch});
+        pending_.push_back({std::move(done), refused ? Pending::Fate::refused : Pending::Fate::of_the_batch});
+        ++waiting_;
         wake_writer(lock);
       }
       return;
@@ -100,10 +110,36 @@ void CommitPipeline::wait_for_room(std::unique_lock<std::mutex>& lock) {
 // Whoever commits looks at pending_ when it is done, and so does a thread that lends itself; only a writer that sleeps
 // while nobody commits costs a system call.
 void CommitPipeline::wake_writer(std::unique_lock<std::mutex>& lock) {
-  const bool taken_care_of = lent() || committing_ != std::thread::id();
+  const bool mine = lent();
+  if (!mine && t_lending.pipeline == this && t_lending.depth == 1 && !std::exchange(t_lending.gathers, true))
+    ++gatherers_;
+  const bool taken_care_of = mine || committing_ != std::thread::id() || gathering();
   const bool asleep = !taken_care_of && std::exchange(writer_waits_, false);
   lock.unlock();
   if (asleep) wake_.notify_one();
+}
+
+// With mutex_ held: more comes before somebody's round ends, and what is open may wait for it.
+bool CommitPipeline::gathering() const noexcept {
+  return gatherers_ != 0 && waiting_ < kCommitsGathered && room_waiters_ == 0 && !stopping_;
+}
+
+void CommitPipeline::end_gathering() {
+  if (!std::exchange(t_lending.gathers, false)) return;
+  std::unique_lock lock(mutex_);
+  --gatherers_;
+  const bool due = waiting_ != 0 && committing_ == std::thread::id() && !gathering();
+  const bool asleep = due && std::exchange(writer_waits_, false);
+  lock.unlock();
+  if (asleep) wake_.notify_one();
+}
+
+std::shared_ptr<CommitQueue> CommitPipeline::queue(std::function<void()> wake) {
+  auto made = std::make_shared<CommitQueue>(std::move(wake));
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(queues_, [](const auto& queue) { return queue->open.empty() && queue->closed(); });
+  queues_.push_back(made);
+  return made;
 }
 
 CommitStats CommitPipeline::stats() const {
@@ -144,9 +180,12 @@ void CommitPipeline::stop() {
   std::unique_lock lock(mutex_);
   for (;;) {  // without a writer, or handed in since it ended; a thread that lends itself may be at it still
     wake_.wait(lock, [this] { return committing_ == std::thread::id(); });
-    if (pending_.empty()) return;
+    if (waiting_ == 0) break;
     commit_alone(lock);
   }
+  const auto queues = queues_;
+  lock.unlock();
+  for (const auto& queue : queues) queue->close();
 }
 
 void CommitPipeline::run() {
@@ -154,12 +193,8 @@ void CommitPipeline::run() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      while (committing_ != std::thread::id() || (pending_.empty() && !stopping_)) {
-        writer_waits_ = true;
-        wake_.wait(lock);
-      }
-      writer_waits_ = false;
-      if (pending_.empty()) {
+      wait_for_commits(lock);
+      if (waiting_ == 0) {
         writer_ = {};
         if (room_waiters_ > 0) room_.notify_all();
         return;
@@ -167,6 +202,17 @@ void CommitPipeline::run() {
       commit_alone(lock);
     }
   }
+}
+
+// A thread that gathers may be held up in its round: it is waited for for a while only.
+void CommitPipeline::wait_for_commits(std::unique_lock<std::mutex>& lock) {
+  const auto nothing_to_do = [this] { return committing_ != std::thread::id() || (waiting_ == 0 && !stopping_); };
+  for (bool late = false; nothing_to_do() || (gathering() && !late);) {
+    writer_waits_ = true;
+    if (nothing_to_do()) wake_.wait(lock);
+    else late = wake_.wait_for(lock, gather_) == std::cv_status::timeout;
+  }
+  writer_waits_ = false;
 }
 
 void CommitPipeline::commit_alone(std::unique_lock<std::mutex>& lock) {
@@ -178,7 +224,7 @@ void CommitPipeline::commit_alone(std::unique_lock<std::mutex>& lock) {
   if (stopping_) wake_.notify_all();
 }
 
-void CommitPipeline::begin_lending(std::size_t commits_max) noexcept {
+void CommitPipeline::begin_lending(std::size_t commits_max, CommitQueue* queue) noexcept {
   if (t_lending.pipeline != nullptr && t_lending.pipeline != this) return;  // of another engine: it has a writer
   if (t_lending.depth++ != 0) {
     if (t_lending.depth == 2) t_lending.outer_max = t_lending.commits_max;
@@ -187,49 +233,54 @@ void CommitPipeline::begin_lending(std::size_t commits_max) noexcept {
   }
   const bool slow = meter_.last_micros() > lent_micros_;
   t_lending.pipeline = this;
+  t_lending.queue = queue;
   t_lending.commits_max = slow && commits_max != kEverything ? 0 : commits_max;
   t_lending.commits = Lending::Commits::none;
 }
 
 void CommitPipeline::end_lending() {
   if (t_lending.pipeline != this) return;
-  if (--t_lending.depth == 0) t_lending.pipeline = nullptr;
+  end_gathering();
+  const bool outermost = --t_lending.depth == 0;
+  if (outermost) t_lending.pipeline = nullptr;
   else if (t_lending.depth == 1) t_lending.commits_max = t_lending.outer_max;
   // An inner one waits for what it submitted, so it does not leave that to the outer one.
   if (std::exchange(t_lending.commits, Lending::Commits::none) == Lending::Commits::mine) lend();
+  if (outermost) t_lending.queue = nullptr;
 }
 
 // With mutex_ held: whether what is open is this thread's to commit.
 bool CommitPipeline::lent() noexcept {
   if (t_lending.pipeline != this || t_lending.commits == Lending::Commits::writers) return false;
-  t_lending.commits = pending_.size() <= t_lending.commits_max ? Lending::Commits::mine : Lending::Commits::writers;
+  t_lending.commits = waiting_ <= t_lending.commits_max ? Lending::Commits::mine : Lending::Commits::writers;
   return t_lending.commits == Lending::Commits::mine;
 }
 
 void CommitPipeline::lend() {
   std::unique_lock lock(mutex_);
-  if (pending_.empty() || committing_ != std::thread::id() || writer_ == std::thread::id()) return;
+  if (waiting_ == 0 || committing_ != std::thread::id() || writer_ == std::thread::id()) return;
   commit_alone(lock);
   // What came meanwhile is the writer's, and so is the end of the pipeline.
-  if ((!pending_.empty() || stopping_) && std::exchange(writer_waits_, false)) wake_.notify_one();
+  if ((waiting_ != 0 || stopping_) && std::exchange(writer_waits_, false)) wake_.notify_one();
 }
 
 bool CommitPipeline::commit_once() {
   {
     const std::scoped_lock lock(mutex_);
-    if (pending_.empty()) return false;
+    if (waiting_ == 0) return false;
   }
   const Result<void> before = take_open();
   const Result<void> outcome = before ? write_taken() : before;
   writing_->clear();
   const bool failed = before && !outcome;
   const bool refused = failed && outcome.error().code == ErrorCode::insufficient_storage;
+  if (!outcome) hand_back(outcome);  // they come before what refuse() takes
   if (refused) refuse();
   else if (failed) latch(outcome.error());
   complete(outcome);
   if (meter_.strained()) {
     const std::scoped_lock lock(mutex_);
-    if (pending_.empty()) meter_.idle();
+    if (waiting_ == 0) meter_.idle();
   }
   for (const auto& hook : batch_end_) hook();
   const auto& hook = refused ? refused_hook_ : broken_hook_;
@@ -242,6 +293,13 @@ Result<void> CommitPipeline::take_open() {
   const std::scoped_lock lock(mutex_);
   std::swap(open_, writing_);
   std::swap(pending_, completing_);
+  std::swap(at_, taken_at_);
+  for (const auto& queue : queues_) {
+    if (queue->open.empty()) continue;
+    std::swap(queue->open, queue->taken);
+    receivers_.push_back(queue);
+  }
+  waiting_ = 0;
   taken_ = last_;
   if (room_waiters_ > 0) room_.notify_all();
   return outcome_;
@@ -250,8 +308,7 @@ Result<void> CommitPipeline::take_open() {
 Result<void> CommitPipeline::write_taken() {
   if (writing_->empty()) return {};  // nothing but after(), or write sets without a write
   const auto begin = CommitMeter::now();
-  const auto oldest = completing_.front().at;
-  meter_.begin(begin, oldest != 0 ? oldest : begin);
+  meter_.begin(begin, taken_at_.front());
   Result<void> written = store_.write(*writing_, durability_);
   const auto end = CommitMeter::now();
   meter_.end(end, taken_ - settled_.load(std::memory_order_relaxed), writing_->bytes());
@@ -280,8 +337,26 @@ void CommitPipeline::refuse() {
   open_->clear();
   std::move(pending_.begin(), pending_.end(), std::back_inserter(completing_));
   pending_.clear();
+  for (const auto& queue : queues_) {
+    std::move(queue->open.begin(), queue->open.end(), std::back_inserter(completing_));
+    queue->open.clear();
+  }
+  taken_at_.insert(taken_at_.end(), at_.begin(), at_.end());
+  at_.clear();
+  waiting_ = 0;
   taken_ = last_;
   if (room_waiters_ > 0) room_.notify_all();
+}
+
+// To the queues, what is theirs of the taken batch; what failed, or finds its queue closed, completes here.
+void CommitPipeline::hand_back(const Result<void>& outcome) {
+  for (const auto& queue : receivers_) {
+    using Wake = CommitQueue::Wake;
+    if (outcome && queue->deliver(t_lending.queue == queue.get() ? Wake::no : Wake::yes)) continue;
+    std::move(queue->taken.begin(), queue->taken.end(), std::back_inserter(completing_));
+    queue->taken.clear();
+  }
+  receivers_.clear();
 }
 
 // Runs the completions of the taken batch, then those that after() added while they ran.
@@ -292,10 +367,12 @@ void CommitPipeline::complete(const Result<void>& outcome) {
     durable_.store(taken_, std::memory_order_release);
   }
   settled_ = taken_;
+  hand_back(outcome);
   const auto now = CommitMeter::now();
+  for (const auto at : taken_at_) meter_.waited(at, now);
+  taken_at_.clear();
   for (;;) {
     for (Pending& pending : completing_) {
-      if (pending.at != 0) meter_.waited(pending.at, now);
       if (!pending.done) continue;
       if (pending.fate == Pending::Fate::refused) pending.done(no_room());
       else pending.done(outcome);

@@ -7,6 +7,11 @@
 // The output gate is built on it: an answer that stands on commit n is handed in as n's completion, or with
 // after(n) when it only reads what n wrote. An after(n) runs when n's own completion has run.
 //
+// A completion whose place among the others does not matter (Runs::anywhere) goes back to the thread that handed it in,
+// if that has a queue (queue(), begin_lending): in one piece with all others of the batch, so that who commits neither
+// touches nor frees what that thread made. It is durable by then, but an after(n) may run before it. Who commits keeps
+// for itself what failed, and what a closed queue does not take.
+//
 // Bounds: the caller takes a permit (count and bytes) before it submits, see Permits; the pipeline itself only waits
 // to swap when a batch is full.
 //
@@ -24,6 +29,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -36,6 +42,7 @@
 #include <vector>
 
 #include "storage/commit_meter.hpp"
+#include "storage/commit_queue.hpp"
 #include "storage/store.hpp"
 
 namespace holdfast {
@@ -43,6 +50,7 @@ namespace holdfast {
 class CommitPipeline {
  public:
   using Completion = std::function<void(const Result<void>&)>;
+  enum class Runs : std::uint8_t { in_order, anywhere };
 
   CommitPipeline(Store& store, Durability durability, std::uint64_t batch_bytes_max, CommitMeterLimits limits = {});
   ~CommitPipeline();  // stop()
@@ -51,13 +59,13 @@ class CommitPipeline {
 
   // The commit number. `writes` may be discarded after the call; they stand on what was so in `epoch`.
   std::uint64_t submit(const WriteSet& writes, std::uint64_t epoch, Completion done) {
-    return hand_in(writes, epoch, std::move(done), nullptr);
+    return hand_in(writes, epoch, {std::move(done)}, Runs::in_order);
   }
   // The same, for who reads them until they are in the store: the pipeline holds `writes` until `done` has run, and for
   // good when it broke, since then they may never be there.
-  std::uint64_t submit(WriteSetPtr writes, std::uint64_t epoch, Completion done) {
+  std::uint64_t submit(WriteSetPtr writes, std::uint64_t epoch, Completion done, Runs runs = Runs::in_order) {
     const auto& set = *writes;  // before it is moved from
-    return hand_in(set, epoch, std::move(done), std::move(writes));
+    return hand_in(set, epoch, {std::move(done), Pending::Fate::of_the_batch, std::move(writes)}, runs);
   }
   // For write sets that stand on nothing that is not durable.
   std::uint64_t submit(const WriteSet& writes, Completion done) { return submit(writes, epoch(), std::move(done)); }
@@ -100,24 +108,29 @@ class CommitPipeline {
     CommitPipeline& pipeline_;
   };
   // The same for a thread that has other things to do, too: when more than `commits_max` are open, or the last sync
-  // took longer than CommitMeterLimits::lent_micros, the writer gets them at once.
-  void begin_lending(std::size_t commits_max) noexcept;
+  // took longer than CommitMeterLimits::lent_micros, they are the writer's. It begins when there are kCommitsGathered
+  // of them, the last of such threads has come to its end, or gather_micros are over: with fewer for each sync, the
+  // syncs would cost more time of the processors than the commits. What it hands in meanwhile with Runs::anywhere comes
+  // to `queue`, one of this pipeline's, which it runs after end_lending(), woken or not. What it hands in within an
+  // inner lending does not, since it is to wait for that.
+  void begin_lending(std::size_t commits_max, CommitQueue* queue = nullptr) noexcept;
   void end_lending();
   static constexpr std::size_t kEverything = static_cast<std::size_t>(-1);
+  static constexpr std::size_t kCommitsGathered = 32;
+
+  // For a thread that runs the completions of what it handed in, when `wake` says so. Closed when the pipeline stops.
+  [[nodiscard]] std::shared_ptr<CommitQueue> queue(std::function<void()> wake);
 
  private:
-  struct Pending {
-    Completion done;
-    CommitMeter::Micros at = 0;  // when it was handed in; 0: only waits for another
-    enum class Fate : std::uint8_t { of_the_batch, refused } fate = Fate::of_the_batch;
-    WriteSetPtr held = nullptr;
-  };
-  std::uint64_t hand_in(const WriteSet& writes, std::uint64_t epoch, Completion done, WriteSetPtr held);
+  using Pending = PendingCommit;
+  std::uint64_t hand_in(const WriteSet& writes, std::uint64_t epoch, Pending pending, Runs runs);
   void run();
+  void wait_for_commits(std::unique_lock<std::mutex>& lock);
   [[nodiscard]] Result<void> take_open();
   [[nodiscard]] Result<void> write_taken();
   void latch(const Error& error);
   void refuse();
+  void hand_back(const Result<void>& outcome);
   [[nodiscard]] bool refused_before(std::uint64_t commit, std::uint64_t epoch) const;  // under mutex_
   void complete(const Result<void>& outcome);
   void wait_for_room(std::unique_lock<std::mutex>& lock);
@@ -126,21 +139,30 @@ class CommitPipeline {
   void commit_alone(std::unique_lock<std::mutex>& lock);
   [[nodiscard]] bool lent() noexcept;
   void lend();
+  [[nodiscard]] bool gathering() const noexcept;
+  void end_gathering();
 
   static constexpr std::size_t kRefusals = 1'024;
   Store& store_;
   const Durability durability_;
   const std::uint64_t batch_bytes_max_;
   const CommitMeter::Micros lent_micros_;
+  const std::chrono::microseconds gather_;
   CommitMeter meter_;
-  std::unique_ptr<Batch> open_;            // guarded by mutex_
-  std::unique_ptr<Batch> writing_;         // the writer's
-  std::vector<Pending> pending_;           // guarded by mutex_; belongs to open_
-  std::vector<Pending> completing_;        // the writer's
-  std::vector<WriteSetPtr> unknown_;       // the writer's; since it broke
+  std::unique_ptr<Batch> open_;                       // guarded by mutex_
+  std::unique_ptr<Batch> writing_;                    // the writer's
+  std::vector<Pending> pending_;                      // guarded by mutex_; belongs to open_, as what is open in queues_
+  std::vector<Pending> completing_;                   // the writer's
+  std::vector<CommitMeter::Micros> at_;               // guarded by mutex_; when each write set of open_ was handed in
+  std::vector<CommitMeter::Micros> taken_at_;         // the writer's; of writing_
+  std::size_t waiting_ = 0;                           // guarded by mutex_; how many completions belong to open_
+  std::vector<std::shared_ptr<CommitQueue>> queues_;  // guarded by mutex_
+  std::vector<std::shared_ptr<CommitQueue>> receivers_;  // the writer's; of what it took
+  std::vector<WriteSetPtr> unknown_;                     // the writer's; since it broke
   std::vector<Pending> late_;              // guarded by mutex_; after() of commits that the writer holds right now
   std::uint64_t last_ = 0;                 // guarded by mutex_
   std::uint64_t taken_ = 0;                // guarded by mutex_; the last commit that the writer holds, 0: none
+  std::size_t gatherers_ = 0;              // guarded by mutex_; threads that lend themselves and have handed in more
   std::size_t room_waiters_ = 0;           // guarded by mutex_
   bool stopping_ = false;                  // guarded by mutex_
   bool writer_waits_ = false;              // guarded by mutex_

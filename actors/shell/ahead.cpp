@@ -16,10 +16,10 @@ Ahead::Verdict Ahead::look() {
   return verdict;
 }
 
-void Ahead::gate(WriteSet writes, CommitPipeline::Completion open) {
+void Ahead::gate(WriteSet writes, CommitPipeline::Completion open, CommitPipeline::Runs runs) {
   if (writes.empty()) return pipeline_.after(last_commit_, epoch_, std::move(open));
   const auto kept = std::make_shared<const WriteSet>(std::move(writes));
-  last_commit_ = pipeline_.submit(kept, epoch_, std::move(open));
+  last_commit_ = pipeline_.submit(kept, epoch_, std::move(open), runs);
   in_flight_.add(last_commit_, kept);
 }
 

@@ -20,7 +20,8 @@ class Ahead {
   };
   [[nodiscard]] Verdict look();
   // `open` is called once `writes` and all that was written before are durable, or cannot be.
-  void gate(WriteSet writes, CommitPipeline::Completion open);
+  void gate(WriteSet writes, CommitPipeline::Completion open,
+            CommitPipeline::Runs runs = CommitPipeline::Runs::in_order);
   [[nodiscard]] bool durable() const noexcept { return last_commit_ <= pipeline_.durable(); }
   [[nodiscard]] const session::InFlight& reader() const noexcept { return in_flight_; }
 

@@ -24,9 +24,10 @@ namespace holdfast::shell {
 class Gate final : public Ahead {
  public:
   using Ahead::Ahead;
-  void gate(WriteSet writes, CommitPipeline::Completion open) {
+  void gate(WriteSet writes, CommitPipeline::Completion open,
+            CommitPipeline::Runs runs = CommitPipeline::Runs::in_order) {
     passed_ = true;
-    Ahead::gate(std::move(writes), std::move(open));
+    Ahead::gate(std::move(writes), std::move(open), runs);
   }
   [[nodiscard]] bool passed() const noexcept { return passed_; }
   void close() noexcept { passed_ = false; }

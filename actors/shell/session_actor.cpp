@@ -27,6 +27,12 @@ void put_off(Services& services, const SessionCommand& command, const Error& err
   });
 }
 
+// The indexes of what is ready and due hear of a session's changes in their order. An answer needs none.
+CommitPipeline::Runs place_of(const session::Effects& effects) {
+  const bool indexed = effects.ready_changed || effects.alarm != 0 || !effects.callbacks.empty() || effects.shredded;
+  return indexed ? CommitPipeline::Runs::in_order : CommitPipeline::Runs::anywhere;
+}
+
 void depart(Services& services, SessionCommand& command, const Result<void>& durable) {
   if (!durable && durable.error().code == ErrorCode::insufficient_storage)
     return put_off(services, command, durable.error());
@@ -79,10 +85,14 @@ void SessionActor::leave_through_gate(const SessionCommandPtr& command, session:
   command->reply = std::move(step.reply);
   command->effects = std::move(step.effects);
   if (command->effects.ready && entity_) command->terms = session::terms_of(entity_->document);
-  ahead_.gate(std::move(step.writes), [command, &services = services_](const Result<void>& durable) {
-    const NoLane on_writer;
-    depart(services, *command, durable);
-  });
+  const auto runs = place_of(command->effects);
+  ahead_.gate(
+      std::move(step.writes),
+      [command, &services = services_](const Result<void>& durable) {
+        const NoLane not_here;
+        depart(services, *command, durable);
+      },
+      runs);
 }
 
 }  // namespace holdfast::shell

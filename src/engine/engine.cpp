@@ -533,7 +533,12 @@ Result<std::vector<Backup>> Engine::backups(const std::filesystem::path& directo
 // ---- the whole ----
 
 const Limits& Engine::limits() const noexcept { return impl_->limits(); }
-void Engine::begin_round(std::size_t commits_max) noexcept { impl_->pipeline().begin_lending(commits_max); }
+void Engine::begin_round(std::size_t commits_max, CompletionQueue* answers) noexcept {
+  impl_->pipeline().begin_lending(commits_max, static_cast<CommitQueue*>(answers));  // completion_queue() made it
+}
+std::shared_ptr<CompletionQueue> Engine::completion_queue(std::function<void()> wake) {
+  return impl_->pipeline().queue(std::move(wake));
+}
 void Engine::end_round() { impl_->pipeline().end_lending(); }
 void Engine::expect(std::string_view session) const { impl_->expect(session); }
 

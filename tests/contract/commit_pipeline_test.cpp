@@ -6,6 +6,7 @@
 #include <future>
 #include <numeric>
 
+#include "tests/contract/slow_store.hpp"
 #include "tests/contract/stores.hpp"
 
 namespace holdfast {
@@ -13,6 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::rows_of;
+using test::SlowStore;
 
 constexpr std::uint64_t kBatchBytes = 1 << 20;
 
@@ -21,67 +23,6 @@ WriteSet one(std::string key, std::string value = "v") {
   writes.put(Family::objects, std::move(key), std::move(value));
   return writes;
 }
-
-// A store whose writes wait for a permit, counted.
-class SlowStore final : public Store {
- public:
-  Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
-    return store_.get(family, key);
-  }
-  Result<void> scan(Family family, const Range& range,
-                    const std::function<Visit(std::string_view, std::string_view)>& visit) const override {
-    return store_.scan(family, range, visit);
-  }
-  std::unique_ptr<Readable> snapshot() const override { return store_.snapshot(); }
-  std::unique_ptr<Batch> make_batch() const override { return store_.make_batch(); }
-  Result<void> write(Batch& batch, Durability durability) override {
-    std::unique_lock lock(mutex_);
-    ++begun_;
-    last_durability_ = durability;
-    changed_.notify_all();
-    changed_.wait(lock, [&] { return permits_ > 0; });
-    --permits_;
-    bytes_max_ = std::max(bytes_max_, batch.bytes());
-    return store_.write(batch, durability);
-  }
-  Result<void> sync() override { return store_.sync(); }
-  std::uint64_t free_bytes() const noexcept override { return store_.free_bytes(); }
-  void tend() override { store_.tend(); }
-  Result<void> compact(Family, const Range&) override { return {}; }
-  Result<void> verify_tables(const std::function<void(std::uint64_t, std::uint64_t)>& watch,
-                             const std::function<void(const std::string&)>& damaged) const override {
-    return store_.verify_tables(watch, damaged);
-  }
-  Result<Backup> backup(const BackupTask& task) override { return store_.backup(task); }
-
-  void permit(int writes) {
-    const std::scoped_lock lock(mutex_);
-    permits_ += writes;
-    changed_.notify_all();
-  }
-  void wait_begun(int writes) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return begun_ >= writes; });
-  }
-  int begun() {
-    const std::scoped_lock lock(mutex_);
-    return begun_;
-  }
-  std::size_t bytes_max() {
-    const std::scoped_lock lock(mutex_);
-    return bytes_max_;
-  }
-  MemoryStore& memory() { return store_; }
-  Durability last_durability_ = Durability::buffered;
-
- private:
-  MemoryStore store_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int permits_ = 0;
-  int begun_ = 0;
-  std::size_t bytes_max_ = 0;
-};
 
 // What completions said, in the order in which they ran.
 class Log {
@@ -590,6 +531,76 @@ TEST_CASE("pipeline: a thread that lends itself for a few commits leaves more of
     pipeline.end_lending();
   }
   pipeline.stop();
+}
+
+TEST_CASE("pipeline: what a thread hands in before its end is written with one sync, but nobody waits for long") {
+  constexpr std::int64_t kHowLongEver = 1'000'000'000;
+  SlowStore store;
+  store.permit(100);
+  const bool bounded = GENERATE(false, true);
+  CommitPipeline pipeline(store, Durability::synced, kBatchBytes,
+                          {250, 0, kHowLongEver, bounded ? 1'000 : kHowLongEver});
+  pipeline.start();
+  std::vector<std::promise<void>> durable(CommitPipeline::kCommitsGathered);
+  const auto submit = [&](std::size_t i) {
+    pipeline.submit(one("k"), [&, i](const auto&) { durable[i].set_value(); });
+  };
+  const auto wait = [&](std::size_t i) { REQUIRE(durable[i].get_future().wait_for(20s) == std::future_status::ready); };
+  if (bounded) {
+    pipeline.begin_lending(0);
+    submit(0);
+    wait(0);  // without a word to the pipeline
+    pipeline.end_lending();
+  } else {
+    SECTION("they gather") {
+      pipeline.begin_lending(0);
+      submit(0);
+      std::this_thread::sleep_for(20ms);
+      submit(1);
+      pipeline.end_lending();
+      wait(0);
+      wait(1);
+      CHECK(store.begun() == 1);
+    }
+    SECTION("there are enough of them") {
+      pipeline.begin_lending(0);
+      for (std::size_t i = 0; i < durable.size(); ++i) submit(i);
+      store.wait_begun(1);
+      pipeline.end_lending();
+      wait(durable.size() - 1);
+    }
+    SECTION("the thread waits for one of them, and says so") {
+      pipeline.begin_lending(0);
+      submit(0);
+      {
+        const CommitPipeline::Lend lend(pipeline);
+        submit(1);
+      }
+      wait(1);
+      pipeline.end_lending();
+    }
+    SECTION("the pipeline ends meanwhile") {
+      pipeline.begin_lending(0);
+      submit(0);
+      std::thread([&] { pipeline.stop(); }).join();
+      wait(0);
+      pipeline.end_lending();
+    }
+  }
+}
+
+TEST_CASE("pipeline: who hands in more waits for room in a full batch, which is written then") {
+  constexpr std::int64_t kHowLongEver = 1'000'000'000;
+  SlowStore store;
+  store.permit(100);
+  CommitPipeline pipeline(store, Durability::synced, 1, {250, 0, kHowLongEver, kHowLongEver});
+  pipeline.start();
+  Log log;
+  pipeline.begin_lending(0);
+  for (const char* what : {"1", "2", "3"}) pipeline.submit(one(what), log.note(what));
+  pipeline.end_lending();
+  pipeline.stop();
+  CHECK(log.text() == "1 2 3 ");
 }
 
 TEST_CASE("pipeline: who lends itself while another commits leaves it to that one") {

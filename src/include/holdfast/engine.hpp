@@ -19,6 +19,7 @@
 #include <functional>
 #include <future>
 #include <holdfast/backup.hpp>
+#include <holdfast/completion_queue.hpp>
 #include <holdfast/error.hpp>
 #include <holdfast/export.hpp>
 #include <holdfast/options.hpp>
@@ -206,9 +207,14 @@ class HOLDFAST_API Engine {
   void on_broken(std::function<void(const Error&)> hook);
   // For a thread with an event loop of its own, around each round of it: what the round wrote is made durable by this
   // thread at its end, which spares waking the engine's writer and being woken by it. With more than `commits_max`
-  // writes, or on a disk that is slow to sync, the writer gets them at once and works beside the loop.
-  void begin_round(std::size_t commits_max) noexcept;
+  // writes, or on a disk that is slow to sync, the writer gets them at once and works beside the loop. Answers whose
+  // order does not matter come to `answers`, if there is one: run it after each round, and when it wakes the loop. All
+  // others come on the thread that made them durable.
+  void begin_round(std::size_t commits_max, CompletionQueue* answers = nullptr) noexcept;
   void end_round();
+  // A queue for begin_round. `wake` is called on any thread when there is something in it, and must only tell the loop.
+  // Not after close(), of it or of the engine.
+  [[nodiscard]] std::shared_ptr<CompletionQueue> completion_queue(std::function<void()> wake);
   // A command to `session` comes in a moment: what it will touch is fetched into the processor's cache while the caller
   // still reads its request. Cheap; changes nothing.
   void expect(std::string_view session) const;
