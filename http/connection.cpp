@@ -1,9 +1,6 @@
 #include "http/connection.hpp"
 
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <boost/asio/buffer.hpp>
 #include <exception>
 
 #include "http/cors.hpp"
@@ -14,8 +11,6 @@
 namespace holdfast::http {
 namespace {
 
-namespace asio = boost::asio;
-
 constexpr std::size_t kUnsentMax = 256 << 10;       // answers to pipelined requests wait beyond this
 constexpr std::size_t kBufferBytesKept = 64 << 10;  // a larger output buffer is given back
 constexpr std::int64_t kLingerMs = 2'000;
@@ -23,12 +18,6 @@ constexpr std::int64_t kLingerStoppingMs = 100;  // a stop does not wait for cli
 
 ParserLimits parser_limits(const Services& services) {
   return {services.limits.header_bytes_max, &body_limit, &services};
-}
-
-// Throws away what else has come, at once and without a copy: it may be a flood. The next read tells how it ended.
-void discard(Tcp::socket& socket) {
-  constexpr std::size_t kDiscardBytes = 64 << 20;
-  (void)::recv(socket.native_handle(), nullptr, kDiscardBytes, MSG_TRUNC | MSG_DONTWAIT);
 }
 
 std::int64_t milliseconds(Exchange::Moment at) noexcept {
@@ -39,7 +28,7 @@ Error body_cut() { return {ErrorCode::gone, "the client left before its request'
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<IoThread> thread, Tcp::socket socket)
+Connection::Connection(std::shared_ptr<IoThread> thread, Socket socket)
     : thread_(std::move(thread)),
       socket_(std::move(socket)),
       exchange_(*this),
@@ -47,20 +36,20 @@ Connection::Connection(std::shared_ptr<IoThread> thread, Tcp::socket socket)
       backlog_(static_cast<std::int64_t>(exchange_.limits().pipeline_delay_ms)) {}
 
 void Connection::start() {
-  boost::system::error_code ec;
-  socket_.set_option(Tcp::no_delay(true), ec);
-  socket_.non_blocking(true, ec);
-  if (ec) return close();
+  if (!watch()) return close();
   read_deadline_ =
       thread_->now_ms() + static_cast<std::int64_t>(exchange_.limits().header_timeout_ms) + thread_->tick_ms();
-  read_soon();
 }
 
 void Connection::reject(const Error& error) {
-  boost::system::error_code ec;
-  socket_.non_blocking(true, ec);
+  if (!watch()) return close();
   refuse(error);
   flush();
+}
+
+bool Connection::watch() {
+  socket_.no_delay();
+  return thread_->poller().watch(socket_, *this);
 }
 
 // ---- from bytes to requests ----------------------------------------------------------------------------------
@@ -74,10 +63,7 @@ void Connection::work() {
   drop_parsed();
   if (phase_ == Phase::reading && end_of_input_ && unsent() < kUnsentMax) phase_ = Phase::closing;
   flush();
-  // Before an answer that comes soon there is seldom anything to read: tick() looks for it. A client that is to wait
-  // for long may leave.
-  if (phase_ == Phase::answering && !body_unread() && !exchange_.waiting()) return;
-  read_soon();
+  if (!answers_soon()) read_soon();
 }
 
 // What was read and is not parsed yet.
@@ -187,7 +173,7 @@ void Connection::refuse(const Error& error) {
 }
 
 bool Connection::takes_input() const noexcept {
-  if (reading_ || phase_ == Phase::closed || phase_ == Phase::handing_over || end_of_input_) return false;
+  if (phase_ == Phase::closed || phase_ == Phase::handing_over || end_of_input_) return false;
   if (phase_ == Phase::closing) return false;
   // Of a body in parts what is left of the input is one unfinished line, until as much of it is held as may be.
   const bool taken_in = body_unread() && exchange_.request().body().size() < kPartBytes;
@@ -196,30 +182,38 @@ bool Connection::takes_input() const noexcept {
   return !full;
 }
 
-void Connection::read_soon() { thread_->read_soon(shared_from_this()); }
+void Connection::read_soon() {
+  if (socket_.readable()) thread_->attend_soon(shared_from_this());
+}
+
+void Connection::attend() {
+  if (writing_ && socket_.writable()) {
+    writing_ = false;
+    if (phase_ == Phase::reading) work();
+    else flush();
+  }
+  if (!answers_soon()) receive();
+}
+
+// What comes meanwhile is read when the answer is sent, all of it at once. A client that is to wait for long is looked
+// at: it may leave.
+bool Connection::answers_soon() const noexcept {
+  return phase_ == Phase::answering && !body_unread() && !exchange_.waiting();
+}
 
 void Connection::receive() {
-  if (!takes_input()) return;
+  if (!takes_input() || !socket_.readable()) return;
   auto& arriving = thread_->arriving;
-  boost::system::error_code ec;
-  const auto bytes = socket_.read_some(asio::buffer(arriving), ec);
-  if (ec == asio::error::would_block || ec == asio::error::try_again) return await_readable();
-  if (ec == asio::error::eof) return on_end_of_input();
-  if (ec) return close();
+  const auto [outcome, bytes] = socket_.receive(arriving);
+  switch (outcome) {
+    case Socket::Outcome::none: return;
+    case Socket::Outcome::end: return on_end_of_input();
+    case Socket::Outcome::failed: return close();
+    case Socket::Outcome::some: break;
+  }
   on_input({arriving.data(), bytes});
   keep_arrived();
   read_at_.reset();
-}
-
-void Connection::await_readable() {
-  reading_ = true;
-  socket_.async_wait(Tcp::socket::wait_read, [self = shared_from_this()](const boost::system::error_code& ec) {
-    self->reading_ = false;
-    if (self->phase_ == Phase::closed) return;
-    if (self->phase_ == Phase::handing_over) return self->flush();
-    if (ec) return self->close();
-    self->receive();
-  });
 }
 
 void Connection::on_input(std::string_view bytes) {
@@ -232,7 +226,7 @@ void Connection::on_input(std::string_view bytes) {
   }
   if (phase_ == Phase::reading) return work();
   if (wanted) feed_body();
-  if (phase_ == Phase::lingering) discard(socket_);
+  if (phase_ == Phase::lingering) socket_.discard();  // it may be a flood; the next read tells how it ended
   read_soon();
 }
 
@@ -365,29 +359,20 @@ void Connection::end_stream() {
 void Connection::flush() {
   if (writing_ || phase_ == Phase::closed) return;
   while (sent_ < out_.size()) {
-    boost::system::error_code ec;
-    const auto n = socket_.write_some(asio::buffer(out_.data() + sent_, out_.size() - sent_), ec);
-    if (ec == asio::error::would_block || ec == asio::error::try_again) return await_writable();
-    if (ec) return close();
-    sent_ += n;
+    const auto [outcome, bytes] = socket_.send(std::string_view(out_).substr(sent_));
+    if (outcome == Socket::Outcome::failed) return close();
+    if (outcome == Socket::Outcome::none) {
+      writing_ = true;
+      write_deadline_ =
+          thread_->now_ms() + static_cast<std::int64_t>(exchange_.limits().write_timeout_ms) + thread_->tick_ms();
+      return;
+    }
+    sent_ += bytes;
   }
   sent_ = 0;
   out_.clear();
   if (out_.capacity() > kBufferBytesKept) out_.shrink_to_fit();
   on_flushed();
-}
-
-void Connection::await_writable() {
-  writing_ = true;
-  write_deadline_ =
-      thread_->now_ms() + static_cast<std::int64_t>(exchange_.limits().write_timeout_ms) + thread_->tick_ms();
-  socket_.async_wait(Tcp::socket::wait_write, [self = shared_from_this()](const boost::system::error_code& ec) {
-    self->writing_ = false;
-    if (self->phase_ == Phase::closed) return;
-    if (ec) return self->close();
-    if (self->phase_ == Phase::reading) self->work();
-    else self->flush();
-  });
 }
 
 void Connection::on_flushed() {
@@ -401,9 +386,7 @@ void Connection::on_flushed() {
 
 void Connection::linger() {
   if (end_of_input_) return close();
-  boost::system::error_code ec;
-  socket_.shutdown(Tcp::socket::shutdown_send, ec);
-  if (ec) return close();
+  if (!socket_.end_sending()) return close();
   phase_ = Phase::lingering;
   forget_input();
   const bool stopping = exchange_.services().stopping.load(std::memory_order_relaxed);
@@ -419,12 +402,10 @@ void Connection::hand_over(std::function<void(Tcp::socket)> taker) {
   if (!dispatching_) flush();
 }
 
-// Nothing waits on the socket when it goes: what waits for input is called back first, and comes here again.
 void Connection::give_socket() {
-  boost::system::error_code ec;
-  if (reading_) return static_cast<void>(socket_.cancel(ec));
   const auto self = shared_from_this();
-  auto socket = std::move(socket_);
+  thread_->poller().forget(socket_);
+  auto socket = thread_->asio_socket(std::move(socket_));
   const auto taker = std::exchange(taker_, nullptr);
   phase_ = Phase::closed;
   thread_->remove(*this);
@@ -436,8 +417,7 @@ void Connection::close() {
   phase_ = Phase::closed;
   exchange_.end();
   taker_ = nullptr;
-  boost::system::error_code ignored;  // the descriptor is released whatever close() says
-  socket_.close(ignored);
+  socket_.close();
   const auto self = shared_from_this();
   fail_body(body_cut());
   if (const auto source = std::exchange(source_, nullptr)) source->on_closed();
@@ -446,7 +426,6 @@ void Connection::close() {
 
 void Connection::tick(std::int64_t now_ms) {
   if (writing_ && now_ms > write_deadline_) return close();
-  if (phase_ == Phase::answering) read_soon();
   if (body_reader_ && now_ms > read_deadline_)
     fail_body({ErrorCode::request_timeout, "the request's body took too long to arrive", {}, 0, {}});
   if (phase_ == Phase::streaming) {

@@ -14,14 +14,15 @@
 // discard input for a moment (closing with unread input would reset the connection under the answer). A deadline closes
 // at once, except that a request already begun is answered 408.
 //
-// Concurrency: everything runs on its IoThread. Owned by that thread, by the handlers that wait on its socket, and by
-// the calls in the air.
+// Concurrency: everything runs on its IoThread, whose Poller tells when there is something to read or room to write.
+// Owned by that thread and by the calls in the air.
 //
 // Limits: head, body, timeouts and stream_buffer_bytes_max from Limits; kReadBytes of input (kPartBytes of a body in
 // parts) and kUnsentMax of output are held before reading or answering pauses.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -31,6 +32,7 @@
 #include "http/exchange.hpp"
 #include "http/io_thread.hpp"
 #include "http/parser.hpp"
+#include "http/socket.hpp"
 
 namespace holdfast::http {
 
@@ -47,7 +49,7 @@ class StreamSource {
 
 class Connection final : public Peer, public std::enable_shared_from_this<Connection> {
  public:
-  Connection(std::shared_ptr<IoThread> thread, Tcp::socket socket);
+  Connection(std::shared_ptr<IoThread> thread, Socket socket);
 
   void start();
   // Answers this error without reading anything, and closes.
@@ -76,8 +78,10 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   // The next part of the request's body, which may be all of it; nothing at its end. One call at a time. Errors:
   // invalid_request, request_timeout (nothing came for body_timeout_ms), gone (the client left).
   void read_body(Done<std::optional<std::string>> done);
-  // Takes in what is there, and waits for more when that is nothing; unless it waits already or wants nothing now.
-  void receive();
+  // What the thread's Poller says; nothing ends here.
+  void on_events(std::uint32_t events) noexcept { socket_.on_events(events); }
+  // Goes on: sends what waited for room, takes in what is there, if it wants any now.
+  void attend();
   // Gives the socket away, for another protocol, when the answers to earlier requests are sent. `taker` is called once;
   // not when the connection ends before.
   void hand_over(std::function<void(Tcp::socket)> taker);
@@ -105,12 +109,13 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   void hand_part();
   void fail_body(Error error);
   [[nodiscard]] bool takes_input() const noexcept;
+  [[nodiscard]] bool watch();
+  void receive();
   void read_soon();
-  void await_readable();
+  [[nodiscard]] bool answers_soon() const noexcept;
   void on_input(std::string_view bytes);
   void on_end_of_input();
   void flush();
-  void await_writable();
   void on_flushed();
   void linger();
   void give_socket();
@@ -118,7 +123,7 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   [[nodiscard]] Framing framing() const;
 
   std::shared_ptr<IoThread> thread_;
-  Tcp::socket socket_;
+  Socket socket_;
   Exchange exchange_;
   Parser parser_;
   Backlog backlog_;
@@ -136,7 +141,6 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   Parser::State awaited_ = Parser::State::empty;  // what read_deadline_ is about
   std::int64_t read_deadline_ = 0;
   std::int64_t write_deadline_ = 0;
-  bool reading_ = false;  // waiting for input
   bool writing_ = false;  // waiting for room in the socket
   bool dispatching_ = false;
   bool close_after_answer_ = false;

@@ -1,6 +1,8 @@
 #include "http/io_thread.hpp"
 
 #include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -18,7 +20,7 @@ thread_local const IoThread* current_thread = nullptr;
 
 // A round ends when nothing is ready any more, or soon: nobody's write waits for long behind the requests of others.
 constexpr int kHandlersMax = 16;
-constexpr std::size_t kReadsMax = 64;
+constexpr std::size_t kAttendedMax = 64;
 
 // A quarter of the shortest timeout, and never so often that an idle server shows in top.
 std::int64_t tick_for(const Limits& limits) noexcept {
@@ -51,7 +53,8 @@ IoThread::IoThread(Services& services, unsigned number, std::chrono::microsecond
       now_ms_(clock_ms()),
       tick_ms_(tick_for(services.limits)),
       load_(services.limits.saturation_percent),
-      request_id_prefix_(random_prefix()) {}
+      request_id_prefix_(random_prefix()),
+      sleeping_(context_, ::dup(poller_.native_handle())) {}
 
 IoThread::~IoThread() {
   if (thread_.joinable()) stop();
@@ -69,8 +72,18 @@ void IoThread::run() {
   constexpr std::size_t kCommitsMax = 2;
   for (std::size_t ran = 1; ran != 0;) {
     auto* engine = services_.engine.load(std::memory_order_acquire);
-    if (engine != nullptr) engine->begin_round(kCommitsMax);
-    ran = read_them() || spin() ? 1 : context_.run_one();
+    if (engine != nullptr && !answers_)
+      answers_ = engine->completion_queue([this] { boost::asio::post(context_, [] {}); });
+    if (engine != nullptr) engine->begin_round(kCommitsMax, answers_.get());
+    const bool answered = answer_them();
+    poll();
+    const bool attended = attend_them();
+    if (answered || attended || spin()) {
+      ran = 1;
+    } else {
+      sleep_on_poller();
+      ran = context_.run_one();
+    }
     for (int i = 1; i < kHandlersMax && context_.poll_one() != 0; ++i) {
     }
     if (engine != nullptr) engine->end_round();
@@ -78,14 +91,43 @@ void IoThread::run() {
 }
 
 // True when there were some.
-bool IoThread::read_them() {
-  const auto now = std::min(read_soon_.size(), kReadsMax);
+bool IoThread::answer_them() {
+  if (answers_) answers_->run();
+  if (!own_) return false;
+  last_own_ = nullptr;
+  run_all(std::move(own_));
+  return true;
+}
+
+void IoThread::run_all(std::unique_ptr<Task> in_order) {
+  while (in_order) {
+    in_order->run();
+    in_order = std::move(in_order->next_);
+  }
+}
+
+// True when there were some.
+bool IoThread::attend_them() {
+  const auto now = std::min(attend_soon_.size(), kAttendedMax);
   for (std::size_t i = 0; i < now; ++i) {
-    const auto connection = std::move(read_soon_.front());
-    read_soon_.pop_front();
-    connection->receive();
+    const auto connection = std::move(attend_soon_.front());
+    attend_soon_.pop_front();
+    connection->attend();
   }
   return now != 0;
+}
+
+void IoThread::poll() {
+  poller_.poll([this](Connection& connection, std::uint32_t events) {
+    connection.on_events(events);
+    attend_soon(connection.shared_from_this());
+  });
+}
+
+void IoThread::sleep_on_poller() {
+  if (std::exchange(sleeps_on_it_, true)) return;
+  sleeping_.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                       [this](const boost::system::error_code&) { sleeps_on_it_ = false; });
 }
 
 // Looks for work for a moment without sleeping: to be woken costs more than the moment, and a client that waits for its
@@ -94,7 +136,8 @@ bool IoThread::spin() {
   using Steady = std::chrono::steady_clock;
   const auto begin = Steady::now();
   for (auto now = begin; now - begin < spin_;) {
-    if (context_.poll_one() != 0) return true;
+    poll();
+    if (!attend_soon_.empty() || context_.poll_one() != 0) return true;
     std::this_thread::yield();  // others go first
     const auto next = Steady::now();
     load_.idled(next - now);
@@ -109,10 +152,14 @@ void IoThread::stop() {
     for (std::size_t i = peers_.size(); i-- > 0;)
       if (i < peers_.size()) std::shared_ptr(peers_[i])->abort();
     ending_ = true;
+    boost::system::error_code ignored;
+    sleeping_.cancel(ignored);
     ticker_.cancel();
     work_.reset();
   });
   if (thread_.joinable()) thread_.join();
+  if (answers_) answers_->close();
+  while (own_) own_ = std::move(own_->next_);
   std::unique_ptr<Task> dropped;
   {
     const std::lock_guard lock(inbox_mutex_);
@@ -125,6 +172,12 @@ void IoThread::stop() {
 bool IoThread::is_current() const noexcept { return current_thread == this; }
 
 void IoThread::submit(std::unique_ptr<Task> task) {
+  if (is_current() && !ending_) {
+    auto& link = last_own_ == nullptr ? own_ : last_own_->next_;
+    last_own_ = task.get();
+    link = std::move(task);
+    return;
+  }
   {
     const std::lock_guard lock(inbox_mutex_);
     if (stopped_) return;
@@ -150,20 +203,31 @@ void IoThread::drain_inbox() {
     in_order = std::move(newest_first);
     newest_first = std::move(rest);
   }
-  while (in_order) {
-    in_order->run();
-    in_order = std::move(in_order->next_);
-  }
+  run_all(std::move(in_order));
 }
 
 void IoThread::adopt(Tcp::socket socket) {
   if (ending_) return;  // nobody would abort it any more, and the loop would wait for it
   const bool full = services_.connections.load(std::memory_order_relaxed) >= services_.limits.connections_max;
-  auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket));
+  boost::system::error_code ec;
+  Socket own(socket.release(ec));
+  if (ec) return;
+  auto connection = std::make_shared<Connection>(shared_from_this(), std::move(own));
   add(connection);
   if (full) services_.metrics.refused(number_, Refusal::connections);
   if (full) connection->reject({ErrorCode::overloaded, "the server has as many connections as it takes", {}, 0, {}});
   else connection->start();
+}
+
+Tcp::socket IoThread::asio_socket(Socket socket) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  (void)::getsockname(socket.descriptor(), reinterpret_cast<sockaddr*>(&address), &size);
+  Tcp::socket out(context_);
+  boost::system::error_code ec;
+  out.assign(address.ss_family == AF_INET6 ? Tcp::v6() : Tcp::v4(), socket.descriptor(), ec);
+  if (!ec) (void)socket.release();
+  return out;
 }
 
 void IoThread::add(std::shared_ptr<Peer> peer) {

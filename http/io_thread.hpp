@@ -1,7 +1,12 @@
 // IoThread: one thread, one event loop, and the connections that live on it for good.
 //
+// A round of the loop answers what the engine has made durable, lets connections go on that the Poller names, and runs
+// what Asio has: timers, WebSockets, what other threads post. With nothing to do it sleeps in Asio, which watches the
+// Poller as well.
+//
 // Everything of a connection happens on its thread, so nothing of it is locked. Other threads (an engine's completion)
-// hand in a Task: a list under a mutex, and one wake-up for all tasks that come before the thread looks. Deadlines have
+// hand in a Task: a list under a mutex, and one wake-up for all tasks that come before the thread looks. Most answers
+// come through the thread's own CompletionQueue, which makes tasks of them here, without a lock. Deadlines have
 // no timers of their own: one coarse tick visits every peer, so a deadline is met up to a tick late.
 //
 // Lifetime: connections and calls in the air share ownership, so a completion that comes after stop() finds a thread
@@ -13,6 +18,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
@@ -24,6 +30,7 @@
 #include <vector>
 
 #include "http/answer.hpp"
+#include "http/poller.hpp"
 #include "http/services.hpp"
 #include "http/task.hpp"
 #include "http/thread_load.hpp"
@@ -57,7 +64,7 @@ class IoThread final : public std::enable_shared_from_this<IoThread> {
   // Ends what is left and joins. From outside the thread.
   void stop();
 
-  // Any thread. The task is destroyed unrun after stop().
+  // Any thread; one that the thread itself submits runs in its next round. The task is destroyed unrun after stop().
   void submit(std::unique_ptr<Task> task);
   [[nodiscard]] bool is_current() const noexcept;
 
@@ -67,9 +74,11 @@ class IoThread final : public std::enable_shared_from_this<IoThread> {
   void add(std::shared_ptr<Peer> peer);
   void remove(Peer& peer);
   void stop_peers();
-  // It is to be read from in the next round: a client that was answered and asks again at once has done so by then, and
-  // nobody looks in vain.
-  void read_soon(std::shared_ptr<Connection> connection) { read_soon_.push_back(std::move(connection)); }
+  // It goes on in the next round.
+  void attend_soon(std::shared_ptr<Connection> connection) { attend_soon_.push_back(std::move(connection)); }
+  [[nodiscard]] Poller& poller() noexcept { return poller_; }
+  // The same socket for who speaks another protocol on it, by Asio.
+  [[nodiscard]] Tcp::socket asio_socket(Socket socket);
   [[nodiscard]] std::size_t peers() const noexcept { return peer_count_.load(std::memory_order_relaxed); }
   // Steady milliseconds as of the last tick; add tick_ms() to a deadline so that it is never early.
   [[nodiscard]] std::int64_t now_ms() const noexcept { return now_ms_; }
@@ -92,10 +101,14 @@ class IoThread final : public std::enable_shared_from_this<IoThread> {
  private:
   void run();
   [[nodiscard]] bool spin();
-  [[nodiscard]] bool read_them();
+  [[nodiscard]] bool attend_them();
+  void poll();
+  void sleep_on_poller();
+  [[nodiscard]] bool answer_them();
   void schedule_tick();
   void tick();
   void drain_inbox();
+  static void run_all(std::unique_ptr<Task> in_order);
 
   Services& services_;
   const unsigned number_;
@@ -110,7 +123,13 @@ class IoThread final : public std::enable_shared_from_this<IoThread> {
   std::string request_id_prefix_;
   std::uint64_t request_ids_ = 0;
   std::vector<std::shared_ptr<Peer>> peers_;
-  std::deque<std::shared_ptr<Connection>> read_soon_;
+  std::deque<std::shared_ptr<Connection>> attend_soon_;
+  Poller poller_;
+  boost::asio::posix::stream_descriptor sleeping_;  // the poller's, for the loop to wake when there is something in it
+  bool sleeps_on_it_ = false;
+  std::shared_ptr<CompletionQueue> answers_;  // since the engine is there
+  std::unique_ptr<Task> own_;                 // submitted on the thread, the oldest first
+  Task* last_own_ = nullptr;
   std::atomic<std::size_t> peer_count_{0};
 
   std::mutex inbox_mutex_;
