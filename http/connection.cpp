@@ -183,16 +183,28 @@ bool Connection::takes_input() const noexcept {
 }
 
 void Connection::read_soon() {
-  if (socket_.readable()) thread_->attend_soon(shared_from_this());
+  if (socket_.readable()) attend_soon();
+}
+
+void Connection::on_events(std::uint32_t events) {
+  socket_.on_events(events);
+  attend_soon();
+}
+
+// Once a round, however much there is: others are waiting, too.
+void Connection::attend_soon() {
+  if (!std::exchange(queued_, true)) thread_->attend_soon(shared_from_this());
 }
 
 void Connection::attend() {
+  queued_ = false;
   if (writing_ && socket_.writable()) {
     writing_ = false;
     if (phase_ == Phase::reading) work();
     else flush();
   }
-  if (!answers_soon()) receive();
+  if (!answers_soon()) return receive();
+  if (socket_.failed()) close();  // nobody is there for the answer
 }
 
 // What comes meanwhile is read when the answer is sent, all of it at once. A client that is to wait for long is looked

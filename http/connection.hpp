@@ -78,8 +78,8 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   // The next part of the request's body, which may be all of it; nothing at its end. One call at a time. Errors:
   // invalid_request, request_timeout (nothing came for body_timeout_ms), gone (the client left).
   void read_body(Done<std::optional<std::string>> done);
-  // What the thread's Poller says; nothing ends here.
-  void on_events(std::uint32_t events) noexcept { socket_.on_events(events); }
+  // What the thread's Poller says: it goes on soon.
+  void on_events(std::uint32_t events);
   // Goes on: sends what waited for room, takes in what is there, if it wants any now.
   void attend();
   // Gives the socket away, for another protocol, when the answers to earlier requests are sent. `taker` is called once;
@@ -110,6 +110,7 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   void fail_body(Error error);
   [[nodiscard]] bool takes_input() const noexcept;
   [[nodiscard]] bool watch();
+  void attend_soon();
   void receive();
   void read_soon();
   [[nodiscard]] bool answers_soon() const noexcept;
@@ -141,6 +142,7 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   Parser::State awaited_ = Parser::State::empty;  // what read_deadline_ is about
   std::int64_t read_deadline_ = 0;
   std::int64_t write_deadline_ = 0;
+  bool queued_ = false;   // to be attended in the next round
   bool writing_ = false;  // waiting for room in the socket
   bool dispatching_ = false;
   bool close_after_answer_ = false;

@@ -5,9 +5,9 @@
 // stays valid until the answer is sent, so `render` may read it again.
 //
 // A completion that comes inside the call, on the connection's own thread, is answered at once. Any other only moves
-// its Result into the thread's inbox. The serial number tells an answer that is still wanted from one whose connection
-// closed or was answered otherwise (a stop, a client that left a wait): the latter goes to the `orphan` function, for
-// results that must not be lost silently.
+// its Result to the thread, for its next round. The serial number tells an answer that is still wanted from one whose
+// connection closed or was answered otherwise (a stop, a client that left a wait): the latter goes to the `orphan`
+// function, for results that must not be lost silently.
 #pragma once
 
 #include <chrono>

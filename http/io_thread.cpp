@@ -1,8 +1,8 @@
 #include "http/io_thread.hpp"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -54,7 +54,7 @@ IoThread::IoThread(Services& services, unsigned number, std::chrono::microsecond
       tick_ms_(tick_for(services.limits)),
       load_(services.limits.saturation_percent),
       request_id_prefix_(random_prefix()),
-      sleeping_(context_, ::dup(poller_.native_handle())) {}
+      sleeping_(context_, ::fcntl(poller_.native_handle(), F_DUPFD_CLOEXEC, 0)) {}
 
 IoThread::~IoThread() {
   if (thread_.joinable()) stop();
@@ -92,8 +92,8 @@ void IoThread::run() {
 
 // True when there were some.
 bool IoThread::answer_them() {
-  if (answers_) answers_->run();
-  if (!own_) return false;
+  const bool ran = answers_ && answers_->run();
+  if (!own_) return ran;
   last_own_ = nullptr;
   run_all(std::move(own_));
   return true;
@@ -118,14 +118,11 @@ bool IoThread::attend_them() {
 }
 
 void IoThread::poll() {
-  poller_.poll([this](Connection& connection, std::uint32_t events) {
-    connection.on_events(events);
-    attend_soon(connection.shared_from_this());
-  });
+  poller_.poll([this](Connection& connection, std::uint32_t events) { connection.on_events(events); });
 }
 
 void IoThread::sleep_on_poller() {
-  if (std::exchange(sleeps_on_it_, true)) return;
+  if (ending_ || std::exchange(sleeps_on_it_, true)) return;
   sleeping_.async_wait(boost::asio::posix::descriptor_base::wait_read,
                        [this](const boost::system::error_code&) { sleeps_on_it_ = false; });
 }

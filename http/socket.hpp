@@ -48,19 +48,22 @@ class Socket {
 
   static constexpr std::uint32_t kEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   void on_events(std::uint32_t events) noexcept {
-    constexpr std::uint32_t kEnded = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
-    ended_ = ended_ || (events & kEnded) != 0;
+    failed_ = failed_ || (events & (EPOLLHUP | EPOLLERR)) != 0;
+    ended_ = ended_ || failed_ || (events & EPOLLRDHUP) != 0;
     readable_ = readable_ || ended_ || (events & EPOLLIN) != 0;
-    writable_ = writable_ || (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+    writable_ = writable_ || failed_ || (events & EPOLLOUT) != 0;
   }
   [[nodiscard]] bool readable() const noexcept { return readable_; }
   [[nodiscard]] bool writable() const noexcept { return writable_; }
+  // Neither direction is of use any more.
+  [[nodiscard]] bool failed() const noexcept { return failed_; }
 
  private:
   int descriptor_;
   bool readable_ = false;
   bool writable_ = true;
   bool ended_ = false;
+  bool failed_ = false;
 };
 
 }  // namespace holdfast::http

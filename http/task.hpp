@@ -1,5 +1,5 @@
-// Task: one piece of work that another thread hands to an I/O thread. It carries its own link, so that handing it over
-// allocates nothing.
+// Task: one piece of work that is handed to an I/O thread, mostly by another one. It carries its own link, so that
+// handing it over allocates nothing.
 #pragma once
 
 #include <memory>

@@ -55,7 +55,7 @@ std::uint64_t CommitPipeline::hand_in(const WriteSet& writes, std::uint64_t epoc
   if (waiting.capacity() == 0) waiting.reserve(kCommitsGathered);
   waiting.push_back(std::move(pending));
   at_.push_back(at);
-  ++waiting_;
+  if (waiting_++ == 0) open_since_ = at;
   const std::uint64_t commit = last_;
   wake_writer(lock);
   return commit;
@@ -73,7 +73,7 @@ void CommitPipeline::after(std::uint64_t commit, std::uint64_t epoch, Completion
         late_.push_back({std::move(done)});
       } else {
         pending_.push_back({std::move(done), refused ? Pending::Fate::refused : Pending::Fate::of_the_batch});
-        ++waiting_;
+        if (waiting_++ == 0) open_since_ = CommitMeter::now();
         wake_writer(lock);
       }
       return;
@@ -107,13 +107,13 @@ void CommitPipeline::wait_for_room(std::unique_lock<std::mutex>& lock) {
   --room_waiters_;
 }
 
-// Whoever commits looks at pending_ when it is done, and so does a thread that lends itself; only a writer that sleeps
-// while nobody commits costs a system call.
+// Whoever commits looks at what is open when it is done, and so does a thread that lends itself; only a writer that
+// sleeps while nobody commits costs a system call.
 void CommitPipeline::wake_writer(std::unique_lock<std::mutex>& lock) {
   const bool mine = lent();
   if (!mine && t_lending.pipeline == this && t_lending.depth == 1 && !std::exchange(t_lending.gathers, true))
     ++gatherers_;
-  const bool taken_care_of = mine || committing_ != std::thread::id() || gathering();
+  const bool taken_care_of = mine || committing_ != std::thread::id() || (gathering() && !writer_sleeps_);
   const bool asleep = !taken_care_of && std::exchange(writer_waits_, false);
   lock.unlock();
   if (asleep) wake_.notify_one();
@@ -137,7 +137,8 @@ void CommitPipeline::end_gathering() {
 std::shared_ptr<CommitQueue> CommitPipeline::queue(std::function<void()> wake) {
   auto made = std::make_shared<CommitQueue>(std::move(wake));
   const std::scoped_lock lock(mutex_);
-  std::erase_if(queues_, [](const auto& queue) { return queue->open.empty() && queue->closed(); });
+  std::erase_if(queues_,
+                [](const auto& queue) { return queue.use_count() == 1 && queue->open.empty() && queue->closed(); });
   queues_.push_back(made);
   return made;
 }
@@ -204,13 +205,21 @@ void CommitPipeline::run() {
   }
 }
 
-// A thread that gathers may be held up in its round: it is waited for for a while only.
+// A thread that gathers may be held up in its round, so it is waited for until gather_ is over only. The first of what
+// is open need not wake a writer that looks again by then; it wakes one that sleeps without an end.
 void CommitPipeline::wait_for_commits(std::unique_lock<std::mutex>& lock) {
-  const auto nothing_to_do = [this] { return committing_ != std::thread::id() || (waiting_ == 0 && !stopping_); };
-  for (bool late = false; nothing_to_do() || (gathering() && !late);) {
+  for (bool rested = false;;) {
     writer_waits_ = true;
-    if (nothing_to_do()) wake_.wait(lock);
-    else late = wake_.wait_for(lock, gather_) == std::cv_status::timeout;
+    if (committing_ != std::thread::id() || (waiting_ == 0 && !stopping_)) {
+      writer_sleeps_ = rested;
+      if (rested) wake_.wait(lock);
+      else rested = wake_.wait_for(lock, gather_) == std::cv_status::timeout;
+      writer_sleeps_ = false;
+      continue;
+    }
+    const std::chrono::microseconds open_for(CommitMeter::now() - open_since_);
+    if (!gathering() || open_for >= gather_) break;
+    wake_.wait_for(lock, gather_ - open_for);
   }
   writer_waits_ = false;
 }

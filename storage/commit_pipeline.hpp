@@ -5,7 +5,7 @@
 // number in it, and runs the completions in the order of their numbers. What arrives meanwhile shares the next sync.
 //
 // The output gate is built on it: an answer that stands on commit n is handed in as n's completion, or with
-// after(n) when it only reads what n wrote. An after(n) runs when n's own completion has run.
+// after(n) when it only reads what n wrote. An after(n) runs when n's own completion has run, if that has its place.
 //
 // A completion whose place among the others does not matter (Runs::anywhere) goes back to the thread that handed it in,
 // if that has a queue (queue(), begin_lending): in one piece with all others of the batch, so that who commits neither
@@ -24,7 +24,8 @@
 // on from the store.
 //
 // Thread-safety: submit, after and durable from any thread. Completions and hooks run on the thread that commits, the
-// writer or one that lends itself (Lend), and an after() of what is durable already on its caller's. They run without a
+// writer or one that lends itself (Lend), those of a queue where that is run or closed, and an after() of what is
+// durable already on its caller's. They run without a
 // lock, so they may submit; they must neither block nor throw. start and stop from one thread, which is not the writer.
 #pragma once
 
@@ -166,6 +167,8 @@ class CommitPipeline {
   std::size_t room_waiters_ = 0;           // guarded by mutex_
   bool stopping_ = false;                  // guarded by mutex_
   bool writer_waits_ = false;              // guarded by mutex_
+  bool writer_sleeps_ = false;             // guarded by mutex_; it waits without an end
+  CommitMeter::Micros open_since_ = 0;     // guarded by mutex_; when the first of open_ was handed in
   std::thread::id writer_;                 // guarded by mutex_; of no thread unless the writer runs
   std::thread::id committing_;             // guarded by mutex_; who commits right now: the writer, or who lends itself
   Result<void> outcome_;                   // guarded by mutex_; an error once broken
@@ -175,7 +178,7 @@ class CommitPipeline {
   std::condition_variable wake_;
   std::condition_variable room_;
   std::atomic<std::uint64_t> durable_{0};
-  std::atomic<std::uint64_t> completed_{0};  // durable, and all completions up to here have run
+  std::atomic<std::uint64_t> completed_{0};  // durable, and all completions up to here that have a place have run
   std::atomic<std::uint64_t> epoch_{0};      // written under mutex_
   std::atomic<bool> broken_{false};
   std::atomic<std::uint64_t> commits_{0}, syncs_{0}, sync_micros_{0};

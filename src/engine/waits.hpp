@@ -33,7 +33,7 @@ class Wait : public std::enable_shared_from_this<Wait<T>> {
     const auto self = this->shared_from_this();
     const std::weak_ptr<Wait> weak = self;
     auto subscription = watch([weak, &timers = timers_] {
-      // A wake runs on the commit writer: the reading is done elsewhere.
+      // A wake runs on a thread that must go on, mostly the commit writer: the reading is done elsewhere.
       timers.at(0, [weak] {
         if (const auto wait = weak.lock()) wait->look();
       });

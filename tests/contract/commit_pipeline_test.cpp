@@ -547,6 +547,7 @@ TEST_CASE("pipeline: what a thread hands in before its end is written with one s
   };
   const auto wait = [&](std::size_t i) { REQUIRE(durable[i].get_future().wait_for(20s) == std::future_status::ready); };
   if (bounded) {
+    std::this_thread::sleep_for(20ms);  // the writer sleeps
     pipeline.begin_lending(0);
     submit(0);
     wait(0);  // without a word to the pipeline

@@ -9,7 +9,8 @@
 //
 // Every call has two forms. The blocking one returns the answer; never call it from a completion. The `_async` one
 // takes a completion, which runs exactly once: on a thread of the engine, on one of the host's that waits in a blocking
-// call (it commits for others too), or before the call returns. It must not block.
+// call (it commits for others too), where a CompletionQueue is run (the HTTP front's threads do), or before the call
+// returns. It must not block.
 //
 // Thread-safety: every member may be called from any thread, until the destructor begins.
 #pragma once
@@ -201,13 +202,15 @@ class HOLDFAST_API Engine {
   [[nodiscard]] bool overloaded() const noexcept;
   [[nodiscard]] ReceiptKey receipt_key() const;
   [[nodiscard]] std::string store_id() const;
-  // `hook` runs after each durable batch, when all its completions ran: a front flushes its answers once there.
+  // `hook` runs after each durable batch, when its completions ran, but for those in a CompletionQueue: a front flushes
+  // its answers once there.
   void on_batch_end(std::function<void()> hook);
   // `hook` runs once when the store latched broken (a sync failed): from then on every write is commit_unknown.
   void on_broken(std::function<void(const Error&)> hook);
   // For a thread with an event loop of its own, around each round of it: what the round wrote is made durable by this
-  // thread at its end, which spares waking the engine's writer and being woken by it. With more than `commits_max`
-  // writes, or on a disk that is slow to sync, the writer gets them at once and works beside the loop. Answers whose
+  // thread at its end, which spares waking the engine's writer and being woken by it. More than `commits_max` writes,
+  // or those for a disk that is slow to sync, are the writer's: it begins at the end of the round, with 32 of them, or
+  // after a millisecond. Answers whose
   // order does not matter come to `answers`, if there is one: run it after each round, and when it wakes the loop. All
   // others come on the thread that made them durable.
   void begin_round(std::size_t commits_max, CompletionQueue* answers = nullptr) noexcept;
