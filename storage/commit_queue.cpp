@@ -1,5 +1,6 @@
 #include "storage/commit_queue.hpp"
 
+#include <memory>
 #include <utility>
 
 namespace holdfast {
@@ -35,12 +36,13 @@ bool CommitQueue::run() {
     some_.store(false, std::memory_order_relaxed);
     running_ = !pieces.empty();
   }
-  for (auto& piece : pieces) run(piece);
-  {
+  const auto end = [this](void*) {
     const std::lock_guard lock(mutex_);
     running_ = false;
-  }
-  ran_.notify_all();
+    ran_.notify_all();
+  };
+  const std::unique_ptr<void, decltype(end)> at_the_end(this, end);  // also when a completion throws, which it must not
+  for (auto& piece : pieces) run(piece);
   return !pieces.empty();
 }
 

@@ -22,10 +22,8 @@ std::pair<const std::string, Sent>* World::any_message(const std::string& sessio
 void World::answered(const std::string& session, const Admitted& admitted) {
   auto& sent = sessions_[session].at(admitted.message);
   REQUIRE(admitted.body_hash == session::show_hash(session::body_hash_of(sent.request)));
-  if (sent.seq != 0) {
-    REQUIRE(sent.seq == admitted.seq);  // a replay repeats the answer
-    REQUIRE(admitted.replayed);
-  }
+  if (sent.seq != 0) REQUIRE(sent.seq == admitted.seq);  // a replay repeats the answer, and may come before it
+  if (!admitted.replayed) REQUIRE_FALSE(std::exchange(sent.original, true));
   using Unknown = Sent::Unknown;
   if (sent.seq == 0 && sent.unknown == Unknown::there) {
     REQUIRE(admitted.replayed);

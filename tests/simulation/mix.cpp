@@ -35,6 +35,7 @@ constexpr std::array<Face, kOps> kFaces{{
     {Op::use_account, "use_account", 90},
     {Op::offload, "offload", 30},
     {Op::commit, "commit", 90, Face::Swarm::always},
+    {Op::answers, "answers", 90, Face::Swarm::always},
     {Op::one_actor, "one_actor", 120, Face::Swarm::always},
     {Op::all_actors, "all_actors", 30},
     {Op::clock, "clock", 30, Face::Swarm::always},

@@ -37,6 +37,7 @@ enum class Op : std::uint8_t {
   use_account,
   offload,
   commit,
+  answers,
   one_actor,
   all_actors,
   clock,

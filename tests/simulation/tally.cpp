@@ -13,6 +13,7 @@ constexpr std::array<Face, kRare> kFaces{{
     {Rare::crash, "a crash"},
     {Rare::crash_in_recovery, "a crash right after a recovery"},
     {Rare::crash_unheard, "a crash between a commit and its completion"},
+    {Rare::crash_unanswered, "a crash with answers on their way to an event loop"},
     {Rare::crash_took_admission, "a crash took an admission that nobody was told of"},
     {Rare::crash_left_admission, "a crash left an admission that nobody was told of"},
     {Rare::crash_with_lease, "a crash while a worker held a turn"},

@@ -18,6 +18,7 @@ enum class Rare : std::uint8_t {
   crash,
   crash_in_recovery,
   crash_unheard,
+  crash_unanswered,
   crash_took_admission,
   crash_left_admission,
   crash_with_lease,

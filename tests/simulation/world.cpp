@@ -53,12 +53,14 @@ void World::open() {
   if (engine_) engine_->abandon();
   witness_.dying = true;
   engine_ = std::move(*engine);
+  answers_ = engine_->pipeline().queue([] {});
   witness_.dying = false;
 }
 
 void World::crash() {
   tally_crash();
   ++generation_;
+  if (answers_->run()) saw(Rare::crash_unanswered);  // nobody hears them
   calls_.clear();
   open();
   judge_unanswered();
@@ -138,12 +140,17 @@ void World::step_actor() {
   auto& jobs = scheduler().jobs;
   if (jobs.empty()) return;
   std::rotate(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(pick(jobs.size())), jobs.end());
+  // On an event loop, or on a thread that has none.
+  const bool loop = one_in(2);
+  if (loop) engine_->pipeline().begin_lending(0, answers_.get());
   scheduler().try_run_once();
+  if (loop) engine_->pipeline().end_lending();
 }
 
 void World::settle() {
   do drain_actors();
-  while (engine_->pipeline().commit_once() || engine_->offload().run_one() || !scheduler().jobs.empty());
+  while (engine_->pipeline().commit_once() || answers_->run() || engine_->offload().run_one() ||
+         !scheduler().jobs.empty());
 }
 
 void World::pass(int rounds, Time ms) {
@@ -252,6 +259,7 @@ void World::step() {
     case Op::use_account: return use_account();
     case Op::offload: return static_cast<void>(engine_->offload().run_one());
     case Op::commit: return static_cast<void>(engine_->pipeline().commit_once());
+    case Op::answers: return static_cast<void>(answers_->run());
     case Op::one_actor: return step_actor();
     case Op::all_actors: return drain_actors();
     case Op::clock:

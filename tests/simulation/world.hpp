@@ -48,6 +48,7 @@ class Calm {
 struct Sent {
   AdmitRequest request;
   std::uint64_t seq = 0;         // 0: never answered
+  bool original = false;         // an answer was not a replay
   std::uint64_t batch = 0;       // messages of one batch share a number; 0: alone
   std::uint64_t generation = 0;  // of the process that it was last sent to
   int asked = 1;                 // how often it was sent
@@ -182,6 +183,7 @@ class World {
   Key32 master_{};
   MemoryStore* store_ = nullptr;  // the engine's
   std::unique_ptr<Engine::Impl> engine_;
+  std::shared_ptr<CommitQueue> answers_;  // of the loop that some actors run on
   Sessions sessions_;
   std::set<std::string> removed_;       // sessions whose deletion was asked for
   std::vector<Held> held_;              // workers outlive the engine
