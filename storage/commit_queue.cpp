@@ -1,6 +1,5 @@
 #include "storage/commit_queue.hpp"
 
-#include <memory>
 #include <utility>
 
 namespace holdfast {
@@ -29,33 +28,27 @@ void CommitQueue::run(Piece& piece) {
 
 bool CommitQueue::run() {
   if (!some_.load(std::memory_order_relaxed)) return false;
-  std::vector<Piece> pieces;
-  {
-    const std::lock_guard lock(mutex_);
-    pieces.swap(ready_);
-    some_.store(false, std::memory_order_relaxed);
-    running_ = !pieces.empty();
-  }
-  const auto end = [this](void*) {
-    const std::lock_guard lock(mutex_);
-    running_ = false;
-    ran_.notify_all();
-  };
-  const std::unique_ptr<void, decltype(end)> at_the_end(this, end);  // also when a completion throws, which it must not
-  for (auto& piece : pieces) run(piece);
-  return !pieces.empty();
+  return run_all();
 }
 
 void CommitQueue::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  (void)run_all();  // when what runs has run
+}
+
+bool CommitQueue::run_all() {
+  const std::lock_guard running(running_);
   std::vector<Piece> pieces;
   {
-    std::unique_lock lock(mutex_);
-    closed_ = true;
-    ran_.wait(lock, [this] { return !running_; });
+    const std::lock_guard lock(mutex_);
     pieces.swap(ready_);
     some_.store(false, std::memory_order_relaxed);
   }
   for (auto& piece : pieces) run(piece);
+  return !pieces.empty();
 }
 
 }  // namespace holdfast

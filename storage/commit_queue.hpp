@@ -7,7 +7,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <holdfast/completion_queue.hpp>
@@ -46,12 +45,12 @@ class CommitQueue final : public CompletionQueue {
 
  private:
   static void run(Piece& piece);
+  bool run_all();
 
   const std::function<void()> wake_;
+  std::mutex running_;  // held while completions run
   std::mutex mutex_;
-  std::condition_variable ran_;
   std::vector<Piece> ready_;       // guarded by mutex_
-  bool running_ = false;           // guarded by mutex_
   bool closed_ = false;            // guarded by mutex_
   std::atomic<bool> some_{false};  // ready_ is not empty; written under mutex_
 };
