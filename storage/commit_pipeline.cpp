@@ -111,6 +111,8 @@ void CommitPipeline::wait_for_room(std::unique_lock<std::mutex>& lock) {
 // sleeps while nobody commits costs a system call.
 void CommitPipeline::wake_writer(std::unique_lock<std::mutex>& lock) {
   const bool mine = lent();
+  if (!mine) lent_ = false;
+  else if (waiting_ == 1) lent_ = true;
   if (!mine && t_lending.pipeline == this && t_lending.depth == 1 && !std::exchange(t_lending.gathers, true))
     ++gatherers_;
   const bool taken_care_of = mine || committing_ != std::thread::id() || (gathering() && !writer_sleeps_);
@@ -210,7 +212,7 @@ void CommitPipeline::run() {
 void CommitPipeline::wait_for_commits(std::unique_lock<std::mutex>& lock) {
   for (bool rested = false;;) {
     writer_waits_ = true;
-    if (committing_ != std::thread::id() || (waiting_ == 0 && !stopping_)) {
+    if (committing_ != std::thread::id() || ((waiting_ == 0 || (lent_ && room_waiters_ == 0)) && !stopping_)) {
       writer_sleeps_ = rested;
       if (rested) wake_.wait(lock);
       else rested = wake_.wait_for(lock, gather_) == std::cv_status::timeout;
@@ -267,6 +269,7 @@ bool CommitPipeline::lent() noexcept {
 
 void CommitPipeline::lend() {
   std::unique_lock lock(mutex_);
+  lent_ = false;  // if somebody else is at it, it is theirs
   if (waiting_ == 0 || committing_ != std::thread::id() || writer_ == std::thread::id()) return;
   commit_alone(lock);
   // What came meanwhile is the writer's, and so is the end of the pipeline.

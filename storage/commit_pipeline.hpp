@@ -166,6 +166,7 @@ class CommitPipeline {
   std::size_t gatherers_ = 0;              // guarded by mutex_; threads that lend themselves and have handed in more
   std::size_t room_waiters_ = 0;           // guarded by mutex_
   bool stopping_ = false;                  // guarded by mutex_
+  bool lent_ = false;                      // guarded by mutex_; all that is open is a thread's that lends itself
   bool writer_waits_ = false;              // guarded by mutex_
   bool writer_sleeps_ = false;             // guarded by mutex_; it waits without an end
   CommitMeter::Micros open_since_ = 0;     // guarded by mutex_; when the first of open_ was handed in
