@@ -49,9 +49,8 @@ void set_writing(rocksdb::DBOptions& options) {
   options.enable_pipelined_write = false;
   options.two_write_queues = false;
   options.unordered_write = false;
-  options.db_write_buffer_size = 128 * kMiB;  // of all families together
-  options.max_background_jobs = 2;            // one flush and one compaction beside the engine's threads
-  options.bytes_per_sync = kMiB / 8;          // tables reach the disk evenly, not in one burst that delays the log
+  options.max_background_jobs = 2;    // one flush and one compaction beside the engine's threads
+  options.bytes_per_sync = kMiB / 8;  // tables reach the disk evenly, not in one burst that delays the log
 }
 
 void set_errors(rocksdb::DBOptions& options) {
@@ -79,8 +78,14 @@ bool written_in_runs(Family family) { return family == Family::journal || family
 
 }  // namespace
 
-rocksdb::DBOptions database_options() {
+StoreMemory::StoreMemory()
+    : cache(rocksdb::NewLRUCache(128 * kMiB)),
+      budget(std::make_shared<rocksdb::WriteBufferManager>(128 * kMiB)),
+      blocks(std::make_shared<MemtableBlocks>(budget)) {}
+
+rocksdb::DBOptions database_options(const StoreMemory& memory) {
   rocksdb::DBOptions options;
+  options.write_buffer_manager = memory.budget;
   set_recovery(options);
   set_writing(options);
   set_errors(options);
@@ -88,11 +93,9 @@ rocksdb::DBOptions database_options() {
   return options;
 }
 
-std::shared_ptr<rocksdb::Cache> make_block_cache() { return rocksdb::NewLRUCache(128 * kMiB); }
-
-rocksdb::ColumnFamilyOptions family_options(Family family, const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::ColumnFamilyOptions family_options(Family family, const StoreMemory& memory) {
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = cache;
+  table.block_cache = memory.cache;
   // In the cache, so that memory stays bounded however many sessions there are; those of new tables stay there.
   table.cache_index_and_filter_blocks = true;
   table.cache_index_and_filter_blocks_with_high_priority = true;
@@ -113,7 +116,7 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const std::shared_ptr
   rocksdb::ColumnFamilyOptions options;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.write_buffer_size = 64 * kMiB;
-  if (written_in_runs(family)) options.memtable_factory = std::make_shared<RunMemtableFactory>();
+  if (written_in_runs(family)) options.memtable_factory = std::make_shared<RunMemtableFactory>(memory.blocks);
   options.level_compaction_dynamic_level_bytes = true;  // space: at most about 1.1 times the data
   options.compression_per_level = compression_per_level();
   // Looking for a session that does not exist is common (first use): the last level keeps its filters too.

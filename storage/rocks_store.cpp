@@ -132,13 +132,12 @@ class RocksSnapshot final : public Readable {
   const rocksdb::Snapshot* snapshot_;
 };
 
-std::vector<rocksdb::ColumnFamilyDescriptor> describe_families() {
-  const auto cache = make_block_cache();
+std::vector<rocksdb::ColumnFamilyDescriptor> describe_families(const StoreMemory& memory) {
   // RocksDB insists on a family of this name; it stays empty.
   std::vector<rocksdb::ColumnFamilyDescriptor> families{{rocksdb::kDefaultColumnFamilyName, {}}};
   for (std::size_t i = 0; i < kFamilies; ++i) {
     const auto family = static_cast<Family>(i);
-    families.emplace_back(std::string(name_of(family)), family_options(family, cache));
+    families.emplace_back(std::string(name_of(family)), family_options(family, memory));
   }
   return families;
 }
@@ -188,12 +187,13 @@ class RocksStore::Impl {
         env(rocksdb::NewCompositeEnv(files)) {}
 
   rocksdb::Status open() {
-    auto options = database_options();
+    const StoreMemory memory;
+    auto options = database_options(memory);
     options.env = env.get();
     options.listeners.push_back(background);
     rocksdb::DB* opened = nullptr;
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
-    auto status = rocksdb::DB::Open(options, directory.string(), describe_families(), &handles, &opened);
+    auto status = rocksdb::DB::Open(options, directory.string(), describe_families(memory), &handles, &opened);
     if (!status.ok()) return status;
     db.reset(opened);
     default_family = handles.front();

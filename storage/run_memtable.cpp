@@ -3,6 +3,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <boost/unordered/unordered_flat_set.hpp>
@@ -45,6 +46,10 @@ struct Tower {
   }
 };
 static_assert(sizeof(Tower) % alignof(std::atomic<Tower*>) == 0);
+
+constexpr std::size_t tower_bytes(int height) noexcept {
+  return sizeof(Tower) + static_cast<std::size_t>(height) * sizeof(std::atomic<Tower*>);
+}
 
 // A run with its hash, which both a search and an insert need.
 struct Run {
@@ -103,13 +108,63 @@ class AnyArena final : public InArena {
   Iterator* GetIterator(rocksdb::Arena*) override { return nullptr; }
 };
 
+// What one memtable has taken of MemtableBlocks, from the beginning of a block to its end.
+class InBlocks {
+ public:
+  explicit InBlocks(std::shared_ptr<MemtableBlocks> blocks) noexcept : blocks_(std::move(blocks)) {}
+  InBlocks(const InBlocks&) = delete;
+  InBlocks& operator=(const InBlocks&) = delete;
+  ~InBlocks() {
+    seal();
+    blocks_->give_back(first_, count_);
+  }
+
+  // Of a block little is left unused at its end.
+  static constexpr std::size_t kBytesMax = MemtableBlocks::kBytes / 16;
+  static constexpr std::size_t kAlignment = std::max(alignof(Row), alignof(Tower));
+
+  // Aligned to kAlignment; at most kBytesMax.
+  [[nodiscard]] void* place_for(std::size_t bytes) {
+    const auto rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    if (rounded > left_) {
+      auto* block = blocks_->take();
+      block->next = std::exchange(first_, block);
+      ++count_;
+      next_ = reinterpret_cast<char*>(block) + kAlignment;
+      left_ = MemtableBlocks::kBytes - kAlignment;
+    }
+    left_ -= rounded;
+    used_.store(count_ * MemtableBlocks::kBytes - left_, std::memory_order_relaxed);
+    return std::exchange(next_, next_ + rounded);
+  }
+  // Nothing more comes.
+  void seal() noexcept {
+    if (!std::exchange(sealed_, true)) blocks_->sealed(count_);
+  }
+  [[nodiscard]] std::size_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
+
+ private:
+  const std::shared_ptr<MemtableBlocks> blocks_;
+  MemtableBlocks::Block* first_ = nullptr;
+  std::size_t count_ = 0;
+  char* next_ = nullptr;
+  std::size_t left_ = 0;
+  bool sealed_ = false;
+  std::atomic<std::size_t> used_{0};
+};
+static_assert(sizeof(MemtableBlocks::Block) <= InBlocks::kAlignment);
+
 class RunMemtable final : public InArena {
  public:
-  RunMemtable(const KeyComparator& order, rocksdb::Allocator* arena)
-      : InArena(arena), order_(order), lowest_(make_tower(&head_, kHeightMax)) {}
+  RunMemtable(const KeyComparator& order, rocksdb::Allocator* arena, std::shared_ptr<MemtableBlocks> blocks)
+      : InArena(arena),
+        blocks_(std::move(blocks)),
+        order_(order),
+        lowest_(tower_at(lowest_place_, &head_, kHeightMax)) {}
 
   rocksdb::KeyHandle Allocate(std::size_t bytes, char** entry) override {
-    auto* row = new (place_for<Row>(sizeof(Row) + bytes)) Row;
+    const auto whole = sizeof(Row) + bytes;
+    auto* row = new (whole <= InBlocks::kBytesMax ? blocks_.place_for(whole) : place_for<Row>(whole)) Row;
     *entry = row->entry();
     return row;
   }
@@ -147,9 +202,14 @@ class RunMemtable final : public InArena {
   }
 
   // RocksDB has counted the index by now, and takes off what it hears at the end: so that stays.
-  void MarkReadOnly() override { tails_ = {}; }
+  void MarkReadOnly() override {
+    tails_ = {};
+    blocks_.seal();
+  }
 
-  std::size_t ApproximateMemoryUsage() override { return index_bytes_.load(std::memory_order_relaxed); }
+  std::size_t ApproximateMemoryUsage() override {
+    return index_bytes_.load(std::memory_order_relaxed) + blocks_.used();
+  }
 
   Iterator* GetIterator(rocksdb::Arena* arena) override {
     if (arena == nullptr) return new Cursor(*this);
@@ -203,9 +263,8 @@ class RunMemtable final : public InArena {
   using Path = std::array<Tower*, kHeightMax>;
   enum class Towered : std::uint8_t { maybe, yes };
 
-  Tower* make_tower(Row* row, int height) {
-    const auto links = static_cast<std::size_t>(height);
-    auto* tower = new (place_for<Tower>(sizeof(Tower) + links * sizeof(std::atomic<Tower*>))) Tower{row};
+  static Tower* tower_at(void* place, Row* row, int height) {
+    auto* tower = new (place) Tower{row};
     for (int level = 0; level < height; ++level) new (&tower->next(level)) std::atomic<Tower*>(nullptr);
     return tower;
   }
@@ -268,7 +327,7 @@ class RunMemtable final : public InArena {
     link(const_cast<Row*>(before), row);
     if (towered == Towered::maybe && random_() % kTowersPerLevel != 0) return true;
     const int height = any_height();
-    auto* tower = make_tower(row, height);
+    auto* tower = tower_at(blocks_.place_for(tower_bytes(height)), row, height);
     for (int level = 0; level < height; ++level) {
       auto& from = path[static_cast<std::size_t>(level)]->next(level);
       tower->next(level).store(from.load(std::memory_order_relaxed), std::memory_order_relaxed);
@@ -278,8 +337,10 @@ class RunMemtable final : public InArena {
     return true;
   }
 
+  InBlocks blocks_;
   const KeyComparator& order_;
   Row head_;
+  alignas(Tower) std::byte lowest_place_[tower_bytes(kHeightMax)];  // a memtable without rows takes no block
   Tower* const lowest_;
   std::atomic<int> height_{1};
   boost::unordered_flat_set<Tail, Hash, SameRun> tails_;
@@ -292,7 +353,7 @@ class RunMemtable final : public InArena {
 rocksdb::MemTableRep* RunMemtableFactory::CreateMemTableRep(const rocksdb::MemTableRep::KeyComparator& order,
                                                             rocksdb::Allocator* arena, const rocksdb::SliceTransform*,
                                                             rocksdb::Logger*) {
-  return new RunMemtable(order, arena);
+  return new RunMemtable(order, arena, blocks_);
 }
 
 }  // namespace holdfast

@@ -8,22 +8,31 @@
 // Form: a list of all rows in the order of their keys, and towers above some of them (a skip list): above the first of
 // a run and every kRowsPerTower-th after it. A row that is not the next of its run is placed by a search.
 //
-// Memory: RocksDB's arena has rows and towers; the index of runs is freed when no more is written.
-// Thread-safety: one writer, as the commit pipeline is, and any number of readers beside it, without locks.
-// Source: W. Pugh, "Skip lists", 1990; RocksDB 7.8, include/rocksdb/memtablerep.h.
+// Memory: rows and towers lie in MemtableBlocks, a row that is large beside them in RocksDB's arena; the index of runs
+// is freed when no more is written. Thread-safety: one writer, as the commit pipeline is, and any number of readers
+// beside it, without locks. Source: W. Pugh, "Skip lists", 1990; RocksDB 7.8, include/rocksdb/memtablerep.h.
 #pragma once
 
 #include <rocksdb/memtablerep.h>
+
+#include <memory>
+#include <utility>
+
+#include "storage/memtable_blocks.hpp"
 
 namespace holdfast {
 
 class RunMemtableFactory final : public rocksdb::MemTableRepFactory {
  public:
+  explicit RunMemtableFactory(std::shared_ptr<MemtableBlocks> blocks) : blocks_(std::move(blocks)) {}
   using MemTableRepFactory::CreateMemTableRep;
   rocksdb::MemTableRep* CreateMemTableRep(const rocksdb::MemTableRep::KeyComparator& order, rocksdb::Allocator* arena,
                                           const rocksdb::SliceTransform*, rocksdb::Logger*) override;
   [[nodiscard]] const char* Name() const override { return "holdfast.RunMemtable"; }
   [[nodiscard]] bool CanHandleDuplicatedKey() const override { return true; }
+
+ private:
+  const std::shared_ptr<MemtableBlocks> blocks_;
 };
 
 }  // namespace holdfast

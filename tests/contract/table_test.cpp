@@ -34,7 +34,8 @@ fs::path make_table(const fs::path& directory) {
 std::optional<Rows> rows_in(const fs::path& table) {
   static const auto files = std::make_shared<TableFileSystem>(rocksdb::FileSystem::Default());
   static const auto env = rocksdb::NewCompositeEnv(files);
-  rocksdb::Options options(database_options(), family_options(Family::objects, nullptr));
+  const StoreMemory memory;  // not what a cache has of the table before it was damaged
+  rocksdb::Options options(database_options(memory), family_options(Family::objects, memory));
   options.env = env.get();
   rocksdb::SstFileReader reader(options);
   if (!reader.Open(table.string()).ok()) return std::nullopt;
