@@ -198,6 +198,7 @@ class RocksStore::Impl {
     db.reset(opened);
     default_family = handles.front();
     std::copy(handles.begin() + 1, handles.end(), families.begin());
+    remove_gone(*files, directory.string());
     return status;
   }
   ~Impl() {

@@ -14,7 +14,7 @@ namespace {
 using rocksdb::IOStatus;
 
 constexpr std::size_t kPieceBytes = std::size_t{256} << 10;
-constexpr std::chrono::milliseconds kRest{4};                              // between pieces: 64 MiB/s at most
+constexpr std::chrono::milliseconds kPieceTime{4};                         // 64 MiB/s
 constexpr std::uint64_t kKeepFreeBytes = std::uint64_t{1} << 30;           // of the disk, beside a spare
 constexpr std::uint64_t kNeededBytes = kKeepFreeBytes + SpareLog::kBytes;  // to make one
 
@@ -89,13 +89,14 @@ bool SpareLog::fill() {
   if (!files_->GetFreeSpace(directory_, plain, &free, nullptr).ok() || free < kNeededBytes) return false;
   std::unique_ptr<rocksdb::FSWritableFile> file;
   if (!files_->NewWritableFile(path_, rocksdb::FileOptions(), &file, nullptr).ok()) return false;
+  auto due = std::chrono::steady_clock::now();
   const std::string zeros(kPieceBytes, '\0');
   IOStatus status;
   for (std::uint64_t at = 0; at < kBytes && status.ok(); at += kPieceBytes) {
     status = file->Append(zeros, plain, nullptr);
     if (status.ok())
       status = file->RangeSync(at, kPieceBytes, plain, nullptr);  // begins to write it, waits for nothing
-    if (!rest()) return false;
+    if (!rest_until(due += kPieceTime)) return false;
   }
   if (status.ok()) status = file->Fsync(plain, nullptr);
   if (status.ok()) status = file->Close(plain, nullptr);
@@ -103,9 +104,9 @@ bool SpareLog::fill() {
 }
 
 // False when it is time to stop.
-bool SpareLog::rest() {
+bool SpareLog::rest_until(std::chrono::steady_clock::time_point due) {
   std::unique_lock lock(mutex_);
-  return !changed_.wait_for(lock, kRest, [this] { return state_ == State::stopping; });
+  return !changed_.wait_until(lock, due, [this] { return state_ == State::stopping; });
 }
 
 void SpareLog::remove() const {

@@ -12,6 +12,7 @@
 
 #include <rocksdb/file_system.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -42,7 +43,7 @@ class SpareLog {
   [[nodiscard]] bool begin();
   void run();
   [[nodiscard]] bool fill();
-  [[nodiscard]] bool rest();
+  [[nodiscard]] bool rest_until(std::chrono::steady_clock::time_point due);
   void remove() const;
 
   const std::shared_ptr<rocksdb::FileSystem> files_;

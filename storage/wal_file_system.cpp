@@ -107,7 +107,7 @@ class WalFile final : public rocksdb::FSWritableFile {
 
   IOStatus close_file(const IOOptions& options, IODebugContext* debug) {
     if (std::exchange(closed_, true)) return IOStatus::OK();
-    IOStatus cut = allocated_ > size_ ? target_->Truncate(size_, options, debug) : IOStatus::OK();
+    IOStatus cut = allocated_ > size_ ? cut_in_steps(*target_, allocated_, size_, options, debug) : IOStatus::OK();
     IOStatus closed = target_->Close(options, debug);
     open_->remove(path_, size_);
     return cut.ok() ? closed : cut;

@@ -10,9 +10,9 @@
 // shows where it ended. Whoever asks for the size of a log that is open gets the end of its content, since a backup
 // copies that much: what lies beyond may change while it is read.
 //
-// Concurrency: as RocksDB's files: one writer a file, and a sync may run beside it. Every other file and every call
-// goes to the target. Limits: at most one chunk of space, or what is left of a spare, beyond the log's content; without
-// space to grow ahead it appends plainly.
+// Concurrency: as RocksDB's files: one writer a file, and a sync may run beside it. Every other file and every other
+// call goes to the target, but that a sync waits for no large file that is deleted. Limits: at most one chunk of space,
+// or what is left of a spare, beyond the log's content; without space to grow ahead it appends plainly.
 #pragma once
 
 #include <rocksdb/file_system.h>
@@ -24,6 +24,7 @@
 #include <string>
 
 #include "storage/spare_log.hpp"
+#include "storage/stepwise_cut.hpp"
 
 namespace holdfast {
 
@@ -44,6 +45,11 @@ class WalFileSystem final : public rocksdb::FileSystemWrapper {
                                       rocksdb::IODebugContext* debug) override;
   rocksdb::IOStatus GetFileSize(const std::string& path, const rocksdb::IOOptions& options, std::uint64_t* size,
                                 rocksdb::IODebugContext* debug) override;
+  // Of any file: a large one goes in steps (storage/stepwise_cut.hpp).
+  rocksdb::IOStatus DeleteFile(const std::string& path, const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override {
+    return delete_in_steps(*target(), path, options, debug);
+  }
 
   // How the writes that follow are made. By the one thread that writes; until it is said, buffered.
   void expect(Durability durability) noexcept { expected_.store(durability, std::memory_order_relaxed); }
