@@ -4,8 +4,8 @@
 #include <sys/mman.h>
 
 #include <cstdlib>
+#include <exception>
 #include <new>
-#include <system_error>
 #include <utility>
 
 #include "storage/background.hpp"
@@ -67,7 +67,7 @@ void MemtableBlocks::release(Block* first) noexcept {
 void MemtableBlocks::begin() noexcept {
   try {
     thread_ = std::thread([this] { run(); });
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
   }
 }
 
@@ -87,7 +87,7 @@ void MemtableBlocks::run() {
       }
       lock.lock();
       if (block != nullptr) push(block);
-      else changed_.wait_for(lock, kept_);  // who takes one hears of it
+      else if (!stopping_) changed_.wait_for(lock, kept_);  // who takes one hears of it
     } else if (spares_ == kAhead) {
       changed_.wait(lock);
     } else {

@@ -171,6 +171,22 @@ class BackgroundWork final : public rocksdb::EventListener {
   std::atomic<bool> stopped_{false};
 };
 
+// While it lives, no file of the database is deleted.
+class FilesKept {
+ public:
+  explicit FilesKept(rocksdb::DB& db) : db_(db), kept_(db.DisableFileDeletions().ok()) {}
+  ~FilesKept() {
+    constexpr bool kForce = false;  // others may keep them, too
+    if (kept_) db_.EnableFileDeletions(kForce).PermitUncheckedError();
+  }
+  FilesKept(const FilesKept&) = delete;
+  FilesKept& operator=(const FilesKept&) = delete;
+
+ private:
+  rocksdb::DB& db_;
+  const bool kept_;
+};
+
 // Without an answer a write is begun, and finds out itself.
 std::uint64_t ask_free_bytes(rocksdb::FileSystem& files, const std::filesystem::path& directory) {
   std::uint64_t bytes = 0;
@@ -306,6 +322,7 @@ Result<Backup> RocksStore::backup(const BackupTask& task) { return make_backup(*
 
 Result<void> RocksStore::verify_tables(const std::function<void(std::uint64_t, std::uint64_t)>& watch,
                                        const std::function<void(const std::string&)>& damaged) const {
+  const FilesKept kept(*impl_->db);
   std::vector<rocksdb::LiveFileMetaData> tables;
   impl_->db->GetLiveFilesMetaData(&tables);
   std::uint64_t total = 0;

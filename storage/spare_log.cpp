@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <chrono>
 #include <system_error>
 #include <utility>
@@ -15,6 +16,7 @@ using rocksdb::IOStatus;
 
 constexpr std::size_t kPieceBytes = std::size_t{256} << 10;
 constexpr std::chrono::milliseconds kPieceTime{4};                         // 64 MiB/s
+constexpr std::chrono::milliseconds kLateMax{16};                          // that is made up for without rests
 constexpr std::uint64_t kKeepFreeBytes = std::uint64_t{1} << 30;           // of the disk, beside a spare
 constexpr std::uint64_t kNeededBytes = kKeepFreeBytes + SpareLog::kBytes;  // to make one
 
@@ -96,7 +98,8 @@ bool SpareLog::fill() {
     status = file->Append(zeros, plain, nullptr);
     if (status.ok())
       status = file->RangeSync(at, kPieceBytes, plain, nullptr);  // begins to write it, waits for nothing
-    if (!rest_until(due += kPieceTime)) return false;
+    due = std::max(due + kPieceTime, std::chrono::steady_clock::now() - kLateMax);
+    if (!rest_until(due)) return false;
   }
   if (status.ok()) status = file->Fsync(plain, nullptr);
   if (status.ok()) status = file->Close(plain, nullptr);

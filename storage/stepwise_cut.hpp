@@ -4,9 +4,9 @@
 // that frees them. 64 MiB at once take 15 ms, and a sync that comes meanwhile waits for all of them. Cut off from its
 // end by kCutStepBytes they take 20, and a sync waits for less than one.
 //
-// Operation: the file first gets a name that nobody reads, since one that a crash leaves half deleted would look like
-// damage. What such names a killed process left is removed when the store is opened.
-// Concurrency: one thread a file.
+// Operation: the file first gets a name that nobody reads, durably, since one that a crash leaves half deleted would
+// look like damage. What such names a killed process left is removed when the store is opened. Concurrency: one thread
+// a file.
 #pragma once
 
 #include <rocksdb/file_system.h>
