@@ -8,9 +8,9 @@
 // Form: a list of all rows in the order of their keys, and towers above some of them (a skip list): above the first of
 // a run and every kRowsPerTower-th after it. A row that is not the next of its run is placed by a search.
 //
-// Memory: rows and towers lie in MemtableBlocks, a row that is large beside them in RocksDB's arena; the index of runs
-// is freed when no more is written. Thread-safety: one writer, as the commit pipeline is, and any number of readers
-// beside it, without locks. Source: W. Pugh, "Skip lists", 1990; RocksDB 7.8, include/rocksdb/memtablerep.h.
+// Memory: MemtableBlocks have rows and towers, RocksDB's arena large rows; the index of runs is freed after the last.
+// Thread-safety: one writer, as the commit pipeline is, and any number of readers beside it, without locks.
+// Source: W. Pugh, "Skip lists", 1990; RocksDB 7.8, include/rocksdb/memtablerep.h.
 #pragma once
 
 #include <rocksdb/memtablerep.h>

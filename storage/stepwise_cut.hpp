@@ -2,7 +2,7 @@
 //
 // What: a file system that tells the disk which blocks are free (the mount option `discard`) does so inside the call
 // that frees them. 64 MiB at once take 15 ms, and a sync that comes meanwhile waits for all of them. Cut off from its
-// end by kCutStepBytes they take 20, and a sync waits for less than one.
+// end by kCutStepBytes they take 20, and a sync waits for less than a millisecond.
 //
 // Operation: the file first gets a name that nobody reads, durably, since one that a crash leaves half deleted would
 // look like damage. What such names a killed process left is removed when the store is opened. Concurrency: one thread
